@@ -116,7 +116,6 @@ class Cluster:
 
     def pid(self) -> int | None:
         """Return the running postmaster's process id, or None when the server is down."""
-        self._reap()
         lines = self._pid_file()
         pid = int(lines[0]) if lines and lines[0].isdecimal() else None
         return pid if pid is not None and self._is_ours(pid) else None
@@ -138,7 +137,11 @@ class Cluster:
             if not (self.data / "PG_VERSION").exists():
                 self._make(binaries, way)
             self._check_version(binaries)
-            self._clear_stale_pid_file()
+            self._reap()
+            # After a reboot its number may belong to any process, and PostgreSQL would not start.
+            # Backends that outlive their postmaster are still found by the shared memory block,
+            # whose key comes from the data folder.
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
             self._launch(binaries, way)
             self.started_here = True
         return self
@@ -152,6 +155,7 @@ class Cluster:
         pid = self.pid()
         self.started_here = False
         if pid is None:
+            self._reap()
             return
         for how in (signal.SIGINT, signal.SIGQUIT):
             with contextlib.suppress(ProcessLookupError):
@@ -159,6 +163,7 @@ class Cluster:
             deadline = time.monotonic() + STOP_SECONDS_MAX
             while time.monotonic() < deadline:
                 if self.pid() is None:
+                    self._reap()
                     return
                 time.sleep(POLL_SECONDS)
         message = f"PostgreSQL (process {pid}) does not stop; see {self.log}"
@@ -355,32 +360,29 @@ class Cluster:
             return []
 
     def _reap(self) -> None:
-        # A killed child stays in the process table until asked for, and a new postmaster would
-        # take the dead one for alive.
-        if self._process is not None and self._process.poll() is not None:
+        # A dead child stays in the process table until it is asked for.
+        if self._process is not None:
+            self._process.wait(STOP_SECONDS_MAX)
             self._process = None
 
     def _is_ours(self, pid: int) -> bool:
         """Tell whether the process lives and is the postmaster of this very folder."""
-        proc = Path("/proc") / str(pid)
         try:
             os.kill(pid, 0)
-            if not proc.parent.joinpath("self").exists():
-                return True  # no /proc: PostgreSQL's own check of the process id has to do
-            state = proc.joinpath("stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
-            return state not in {"Z", "X"} and proc.joinpath("cwd").samefile(self.data)
-        except (ProcessLookupError, FileNotFoundError):
+        except ProcessLookupError:
             return False
         except PermissionError as error:
             message = f"PostgreSQL in {self.folder} runs as another user (process {pid})"
             raise PostgresError(message) from error
-
-    def _clear_stale_pid_file(self) -> None:
-        # After a reboot the number may belong to any process, and PostgreSQL would not start.
-        # Backends that outlive their postmaster are still found by the shared memory block,
-        # whose key comes from the data folder.
-        if self.pid() is None:
-            (self.data / "postmaster.pid").unlink(missing_ok=True)
+        if not Path("/proc/self").exists():
+            return True  # PostgreSQL's own check of the process id has to do
+        try:
+            # The command line, which anyone may read: a container's root may not ask where
+            # another user's process works. A dead process that nobody reaped has none.
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            return Path(os.fsdecode(words[words.index(b"-D") + 1])).samefile(self.data)
+        except (OSError, ValueError):
+            return False
 
 
 def find_binaries() -> Path:

@@ -1,0 +1,299 @@
+"""The embedded server, by real starts, kills and refusals."""
+
+import asyncio
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from infra import postgres
+from infra.postgres import Cluster, PostgresError
+
+TOP = Path(__file__).resolve().parents[2]
+KEEPER = Path(__file__).with_name("keeper.py")
+
+# How a process may stand when it starts the server; each is a prefix of its command line. An
+# ordinary user can only be itself, or root of a namespace of its own.
+STANDINGS: dict[str, list[str]] = {
+    "as we are": [],
+    "root of a namespace with no other user": ["unshare", "--user", "--map-root-user"],
+}
+DAEMON = pwd.getpwnam("daemon")
+if os.geteuid() == 0:
+    STANDINGS |= {
+        # The capability only lets a stranger read the interpreter, which may lie below /root.
+        "an ordinary user": [
+            *("setpriv", f"--reuid={DAEMON.pw_uid}", f"--regid={DAEMON.pw_gid}", "--clear-groups"),
+            *("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"),
+        ],
+        "root with what a common container leaves it": [
+            "setpriv",
+            "--bounding-set=-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap",
+        ],
+    }
+
+
+def ask(cluster: Cluster, *statements: str) -> object:
+    async def run() -> object:
+        connection = await asyncpg.connect(cluster.url())
+        try:
+            for statement in statements[:-1]:
+                await connection.execute(statement)
+            return await connection.fetchval(statements[-1])
+        finally:
+            await connection.close()
+
+    return asyncio.run(run())
+
+
+def wait_until(condition: object) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():  # type: ignore[operator]  # any callable
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@contextmanager
+def keeper(folder: Path, *words: str, standing: str = "as we are") -> Iterator[subprocess.Popen]:  # type: ignore[type-arg]  # bytes or text is not the point
+    with subprocess.Popen(
+        [*STANDINGS[standing], sys.executable, str(KEEPER), str(folder), *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=TOP,
+        env={**os.environ, "PYTHONPATH": str(TOP)},
+    ) as process:
+        yield process
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    made = Cluster(tmp_path / "postgres", durable=False, tied=True)
+    yield made
+    made.stop()
+
+
+def test_the_first_start_makes_a_database_in_utf8_that_sorts_by_code_point(cluster):
+    cluster.start()
+    assert ask(cluster, "SHOW server_encoding") == "UTF8"
+    assert (
+        ask(cluster, "SELECT string_agg(w, '' ORDER BY w) FROM unnest('{b,ä,B,a}'::text[]) w")
+        == "Babä"
+    )
+    assert ask(cluster, "SELECT upper('ß日ä')") == "ß日Ä"
+    assert ask(cluster, "SELECT version()").startswith("PostgreSQL 18")
+
+
+def test_only_a_socket_in_a_closed_folder_listens(cluster):
+    cluster.start()
+    assert ask(cluster, "SHOW listen_addresses") == ""
+    assert stat.S_IMODE(cluster.socket_folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(cluster.data.stat().st_mode) == 0o700
+
+
+def test_the_server_is_not_root_and_gains_nothing_it_does_not_need(cluster):
+    cluster.start()
+    status = Path(f"/proc/{cluster.pid()}/status").read_text(encoding="utf-8")
+    fields = dict(line.split(":", 1) for line in status.splitlines())
+    assert "0" not in fields["Uid"].split()
+    read_search = 1 << 2
+    assert int(fields["CapEff"], 16) & ~read_search == 0
+
+
+@pytest.mark.parametrize("standing", STANDINGS)
+def test_the_server_starts_twice_for(standing, tmp_path):
+    folder = tmp_path / "postgres"
+    if standing == "an ordinary user":
+        folder.mkdir()
+        os.chown(folder, DAEMON.pw_uid, DAEMON.pw_gid)
+    for _ in range(2):
+        with keeper(folder, standing=standing) as process:
+            assert process.stdout.readline().startswith("pid ")
+            process.stdin.close()
+    assert process.returncode == 0
+
+
+def test_a_closed_parent_folder_stays_closed_and_the_server_starts_all_the_same(tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    with Cluster(closed / "project" / "postgres", durable=False, tied=True) as inside:
+        assert ask(inside, "SELECT 1") == 1
+    assert stat.S_IMODE(closed.stat().st_mode) == 0o700
+    assert closed.stat().st_uid == os.geteuid()
+
+
+def test_data_survive_a_stop_and_a_start(cluster):
+    cluster.start()
+    ask(cluster, "CREATE TABLE t AS SELECT 42 AS n", "SELECT n FROM t")
+    cluster.stop()
+    assert cluster.pid() is None
+    cluster.start()
+    assert ask(cluster, "SELECT n FROM t") == 42
+
+
+def test_a_durable_cluster_keeps_what_was_committed_before_a_kill(tmp_path):
+    cluster = Cluster(tmp_path / "postgres", durable=True, tied=True)
+    cluster.start()
+    for name in ("fsync", "synchronous_commit", "full_page_writes"):
+        assert ask(cluster, f"SHOW {name}") == "on"
+    ask(cluster, "CREATE TABLE t (n int)", "INSERT INTO t VALUES (42)", "SELECT 1")
+    os.kill(cluster.pid(), signal.SIGKILL)
+    cluster.start()
+    assert ask(cluster, "SELECT n FROM t") == 42
+    cluster.stop()
+
+
+def test_a_killed_server_is_started_again_and_again(cluster):
+    for _ in range(5):
+        cluster.start()
+        assert ask(cluster, "SELECT 1") == 1
+        os.kill(cluster.pid(), signal.SIGKILL)
+
+
+def test_backends_that_outlive_a_killed_server_are_waited_for(cluster):
+    async def kill_and_start() -> None:
+        busy = await asyncpg.connect(cluster.start().url())
+        sleep = asyncio.ensure_future(busy.execute("SELECT pg_sleep(60)"))
+        await asyncio.sleep(0.1)
+        os.kill(cluster.pid(), signal.SIGKILL)
+        cluster.start()  # in this thread: the server is tied to the one that starts it
+        with pytest.raises((asyncpg.PostgresError, OSError)):
+            await sleep
+        busy.terminate()
+
+    asyncio.run(kill_and_start())
+    assert ask(cluster, "SELECT 1") == 1
+
+
+def test_starting_a_running_server_leaves_it_alone(cluster):
+    first = cluster.start().pid()
+    second = Cluster(cluster.folder)
+    with second:
+        assert second.pid() == first
+        assert not second.started_here
+    assert cluster.pid() == first
+
+
+def test_starts_at_once_end_with_one_server(tmp_path):
+    folder = tmp_path / "postgres"
+    with keeper(folder) as one, keeper(folder) as two, keeper(folder) as three:
+        lines = {process.stdout.readline() for process in (one, two, three)}
+        for process in (one, two, three):
+            process.stdin.close()
+    assert len(lines) == 1
+    assert lines.pop().startswith("pid ")
+    assert Cluster(folder).pid() is None
+
+
+def test_a_server_left_behind_is_found_and_stopped_by_its_process_id(tmp_path):
+    folder = tmp_path / "postgres"
+    with keeper(folder, "leave") as process:
+        pid = int(process.stdout.readline().removeprefix("pid "))
+        process.kill()
+    cluster = Cluster(folder, durable=False)
+    assert cluster.pid() == pid
+    cluster.stop()
+    assert cluster.pid() is None
+
+
+def test_a_tied_server_ends_with_a_killed_parent(tmp_path):
+    folder = tmp_path / "postgres"
+    with keeper(folder, "tied") as process:
+        assert process.stdout.readline().startswith("pid ")
+        process.kill()
+    cluster = Cluster(folder)
+    wait_until(lambda: cluster.pid() is None)
+
+
+def test_a_pid_file_whose_number_went_to_another_process_is_cleared(cluster):
+    cluster.start()
+    owner = cluster.data.stat()
+    lines = (cluster.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+    cluster.stop()
+    with subprocess.Popen(["sleep", "60"], user=owner.st_uid) as stranger:
+        lines[0] = str(stranger.pid)
+        (cluster.data / "postmaster.pid").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        cluster.start()
+        assert ask(cluster, "SELECT 1") == 1
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_a_first_start_that_was_cut_is_made_anew(cluster):
+    (cluster.folder / "data.new" / "base").mkdir(parents=True)
+    cluster.start()
+    assert ask(cluster, "SELECT 1") == 1
+    assert not (cluster.folder / "data.new").exists()
+
+
+def test_a_path_longer_than_a_socket_may_have_gets_a_short_one(tmp_path):
+    cluster = Cluster(tmp_path / ("long" * 30) / "postgres", durable=False, tied=True)
+    with cluster:
+        assert len(str(cluster.socket_folder)) < postgres.SOCKET_PATH_BYTES_MAX
+        assert ask(cluster, "SELECT 1") == 1
+    shutil.rmtree(cluster.socket_folder)
+
+
+def test_a_short_socket_folder_that_somebody_else_laid_is_refused(tmp_path):
+    cluster = Cluster(tmp_path / ("long" * 30) / "postgres", durable=False, tied=True)
+    cluster.socket_folder.symlink_to(tmp_path)
+    with pytest.raises(PostgresError, match="not ours"):
+        cluster.start()
+    cluster.socket_folder.unlink()
+
+
+def test_odd_characters_in_the_path_are_carried_by_the_url(tmp_path):
+    with Cluster(tmp_path / "a b%c?d&ü", durable=False, tied=True) as cluster:
+        assert ask(cluster, "SELECT 1") == 1
+
+
+def test_a_folder_that_is_a_file_is_refused_by_name(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(PostgresError, match=r"cannot keep a database in .*file"):
+        Cluster(tmp_path / "file").start()
+
+
+def test_data_of_another_major_version_are_refused_untouched(cluster):
+    cluster.data.mkdir(parents=True)
+    if os.geteuid() == 0:
+        os.chown(cluster.data, 65534, 65534)
+    (cluster.data / "PG_VERSION").write_text("17\n", encoding="ascii")
+    with pytest.raises(PostgresError, match="made by PostgreSQL 17, this is 18"):
+        cluster.start()
+
+
+def test_what_the_server_says_when_it_does_not_start_is_in_the_error(cluster):
+    cluster.start().stop()
+    with (cluster.data / "postgresql.conf").open("a", encoding="utf-8") as conf:
+        conf.write("shared_buffers = 'a lot'\n")
+    with pytest.raises(PostgresError, match="shared_buffers"):
+        cluster.start()
+
+
+def test_root_that_may_not_become_anybody_is_told_what_to_do(tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    done = subprocess.run(
+        [sys.executable, str(KEEPER), str(tmp_path / "postgres")],
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=TOP,
+        env={"PATH": str(empty), "PYTHONPATH": str(TOP)},
+    )
+    if os.geteuid() == 0:
+        assert done.stdout.startswith("refused: PostgreSQL does not run as root")
+        assert "CONCORD_DATABASE_URL" in done.stdout
+    else:
+        assert done.stdout.startswith("pid ")  # nobody else needs those programs
