@@ -1,0 +1,124 @@
+"""What can go wrong in the vault, by name, with the facts as attributes.
+
+Malformed and Tampered are kept apart everywhere: bytes that do not follow their format accuse
+nobody; well-formed bytes that contradict a commitment, a link or a signature accuse somebody.
+No HTTP status and no wording for screens here.
+"""
+# ruff: noqa: N818 -- named as one would say them, not as "...Error"
+
+
+class VaultError(Exception):
+    """The root of this tree; anything else that escapes from the vault is a bug."""
+
+
+class Malformed(VaultError):
+    """Bytes or values that do not follow their format; says nothing about anybody's intent."""
+
+
+class Tampered(VaultError):
+    """Well-formed bytes that are not the bytes that were committed to."""
+
+
+class StreamMissing(VaultError):
+    """No stream has this id."""
+
+    def __init__(self, stream: object) -> None:
+        super().__init__(f"no stream {stream}")
+        self.stream = stream
+
+
+class StreamExists(VaultError):
+    """A stream with this id is there already."""
+
+    def __init__(self, stream: object) -> None:
+        super().__init__(f"stream {stream} is there already")
+        self.stream = stream
+
+
+class BlobMissing(VaultError):
+    """No blob has this id, or not in the state that the operation needs."""
+
+    def __init__(self, blob: object, needed: str) -> None:
+        super().__init__(f"no blob {blob} that is {needed}")
+        self.blob = blob
+        self.needed = needed
+
+
+class Erased(VaultError):
+    """The key or the salt was destroyed: the plaintext is gone for good, the proofs stand."""
+
+
+class KeyMissing(VaultError):
+    """No key has this name or id, or the passphrase does not open the key file."""
+
+
+class StoreError(VaultError):
+    """The root of what a store can answer."""
+
+
+class StoreFailed(StoreError):
+    """The store failed, hung or answered nonsense; the same call may be tried again."""
+
+
+class NotStored(StoreError):
+    """Nothing is stored under this key (and version)."""
+
+
+class AlreadyStored(StoreError):
+    """Other bytes are stored under this key; a key is written once."""
+
+
+class Retained(StoreError):
+    """The object is under retention: it may not be removed, nor its retention be shortened."""
+
+
+class DepositRefused(VaultError):
+    """The root of the reasons for which a file is not taken; nothing of it is kept."""
+
+
+class EmptyFile(DepositRefused):
+    """The file has no bytes, or its declared size is not positive."""
+
+
+class FileTooLarge(DepositRefused):
+    """More bytes, declared or sent, than this type of file may have."""
+
+    def __init__(self, size_max: int) -> None:
+        super().__init__(f"a file of this type may have at most {size_max} bytes")
+        self.size_max = size_max
+
+
+class SizeMismatch(DepositRefused):
+    """The bytes sent are not as many as declared; also what a cut connection looks like."""
+
+    def __init__(self, declared: int, found: int) -> None:
+        super().__init__(f"{declared} bytes were declared, {found} came")
+        self.declared = declared
+        self.found = found
+
+
+class DigestMismatch(DepositRefused):
+    """The bytes sent do not have the declared SHA-256."""
+
+    def __init__(self, declared: str, found: str) -> None:
+        super().__init__(f"SHA-256 {declared} was declared, {found} came")
+        self.declared = declared
+        self.found = found
+
+
+class TypeNotAllowed(DepositRefused):
+    """The declared media type is not on the list of those that are taken."""
+
+    def __init__(self, declared: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"{declared} is not taken")
+        self.declared = declared
+        self.allowed = allowed
+
+
+class TypeMismatch(DepositRefused):
+    """The content is not what the declared media type says; `reason` says what gave it away."""
+
+    def __init__(self, declared: str, reason: str) -> None:
+        super().__init__(f"this is no {declared}: {reason}")
+        self.declared = declared
+        self.reason = reason

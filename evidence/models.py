@@ -1,0 +1,136 @@
+"""The vault's tables: columns and constraints. What they mean stands in entry, receipt, blob.
+
+vault_entries, vault_receipts and vault_streams only grow; evidence/models.sql holds the
+triggers and grants that say so to the database.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Enum,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+
+class BlobState(StrEnum):
+    """STORED: in quarantine; ACCEPTED: under retention; REFUSED: key destroyed, to be removed."""
+
+    STORED = "stored"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+class VaultStream(SQLModel, table=True):
+    """A chain of entries: how many there are, and the leaf hash of the last one."""
+
+    __tablename__: ClassVar[Any] = "vault_streams"
+    __table_args__ = (
+        CheckConstraint("size >= 0", name="vault_streams_size"),
+        CheckConstraint("octet_length(head) = 32", name="vault_streams_head"),
+    )
+
+    id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    size: int = Field(sa_column=Column(BigInteger, nullable=False))
+    head: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class VaultEntry(SQLModel, table=True):
+    """An entry's bytes, and beside them the private body and salt that they commit to."""
+
+    __tablename__: ClassVar[Any] = "vault_entries"
+    __table_args__ = (
+        CheckConstraint("seq >= 0", name="vault_entries_seq"),
+        CheckConstraint("octet_length(prev) = 32", name="vault_entries_prev"),
+        CheckConstraint("octet_length(leaf) = 32", name="vault_entries_leaf"),
+        CheckConstraint("octet_length(entry) BETWEEN 1 AND 65535", name="vault_entries_entry"),
+        CheckConstraint("octet_length(salt) = 32", name="vault_entries_salt"),
+        # Erasure takes both: a salt alone would let a guess at the body be confirmed.
+        CheckConstraint("(salt IS NULL) = (body IS NULL)", name="vault_entries_erased"),
+        Index("vault_entries_time", "time"),
+        Index("vault_entries_blob", "blob", postgresql_where="blob IS NOT NULL"),
+    )
+
+    stream: UUID = Field(sa_column=Column(Uuid, ForeignKey("vault_streams.id"), primary_key=True))
+    seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    prev: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    leaf: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    entry: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    time: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    salt: bytes | None = Field(sa_column=Column(LargeBinary))
+    body: dict[str, Any] | None = Field(sa_column=Column(JSONB(none_as_null=True)))
+    blob: UUID | None = Field(sa_column=Column(Uuid, ForeignKey("vault_blobs.id")))
+
+
+class VaultReceipt(SQLModel, table=True):
+    """The signed note that was given for an entry."""
+
+    __tablename__: ClassVar[Any] = "vault_receipts"
+    __table_args__ = (
+        ForeignKeyConstraint(["stream", "seq"], ["vault_entries.stream", "vault_entries.seq"]),
+        CheckConstraint("octet_length(note) BETWEEN 1 AND 65536", name="vault_receipts_note"),
+    )
+
+    stream: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    note: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class VaultBlob(SQLModel, table=True):
+    """A deposited file: what it is, where its ciphertext lies, and its wrapped key."""
+
+    __tablename__: ClassVar[Any] = "vault_blobs"
+    __table_args__ = (
+        CheckConstraint("octet_length(sha256) = 32", name="vault_blobs_sha256"),
+        CheckConstraint("octet_length(sha512) = 64", name="vault_blobs_sha512"),
+        CheckConstraint("size > 0", name="vault_blobs_size"),
+        CheckConstraint("octet_length(media_type) BETWEEN 3 AND 127", name="vault_blobs_type"),
+        CheckConstraint("octet_length(cipher_sha256) = 32", name="vault_blobs_cipher_sha256"),
+        CheckConstraint("cipher_size > size", name="vault_blobs_cipher_size"),
+        CheckConstraint("octet_length(wrapped_key) BETWEEN 16 AND 1024", name="vault_blobs_key"),
+        CheckConstraint(
+            "state <> 'accepted' OR retained_until IS NOT NULL", name="vault_blobs_retained"
+        ),
+        CheckConstraint("state <> 'refused' OR wrapped_key IS NULL", name="vault_blobs_refused"),
+        # What is to be done again after a crash, and nothing else, so it stays small.
+        Index("vault_blobs_unfinished", "created", postgresql_where="state <> 'accepted'"),
+    )
+
+    id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    sha256: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    sha512: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    size: int = Field(sa_column=Column(BigInteger, nullable=False))
+    media_type: str = Field(sa_column=Column(Text, nullable=False))
+    cipher_sha256: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    cipher_size: int = Field(sa_column=Column(BigInteger, nullable=False))
+    wrapped_key: bytes | None = Field(sa_column=Column(LargeBinary))
+    key_id: str = Field(sa_column=Column(Text, nullable=False))
+    store_key: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    store_version: str = Field(sa_column=Column(Text, nullable=False))
+    state: BlobState = Field(
+        sa_column=Column(
+            Enum(
+                BlobState,
+                name="vault_blobs_state",
+                native_enum=False,
+                create_constraint=True,
+                values_callable=lambda states: [state.value for state in states],
+            ),
+            nullable=False,
+        )
+    )
+    retained_until: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
+    created: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))

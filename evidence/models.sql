@@ -1,0 +1,83 @@
+-- Triggers and grants of the vault's tables (evidence/models.py), run by a migration after them
+-- as the owner, concord_owner. The service, concord_app, owns nothing and cannot drop them.
+
+-- An entry never changes and never goes. One thing may happen to it: erasure, which sets salt
+-- and body to NULL together (the tombstone entry that says so is the vault's duty).
+CREATE FUNCTION vault_entries_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP <> 'UPDATE' THEN
+        RAISE EXCEPTION 'vault_entries is append-only' USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF ROW(NEW.stream, NEW.seq, NEW.prev, NEW.leaf, NEW.entry, NEW.time, NEW.blob)
+       IS DISTINCT FROM
+       ROW(OLD.stream, OLD.seq, OLD.prev, OLD.leaf, OLD.entry, OLD.time, OLD.blob)
+       OR NEW.salt IS NOT NULL OR NEW.body IS NOT NULL
+    THEN
+        RAISE EXCEPTION 'an entry may only be erased' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER vault_entries_guard BEFORE UPDATE OR DELETE ON vault_entries
+    FOR EACH ROW EXECUTE FUNCTION vault_entries_guard();
+CREATE TRIGGER vault_entries_guard_all BEFORE TRUNCATE ON vault_entries
+    FOR EACH STATEMENT EXECUTE FUNCTION vault_entries_guard();
+
+-- A receipt is given once and stands.
+CREATE FUNCTION vault_receipts_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'vault_receipts is append-only' USING ERRCODE = 'restrict_violation';
+END $$;
+
+CREATE TRIGGER vault_receipts_guard BEFORE UPDATE OR DELETE ON vault_receipts
+    FOR EACH ROW EXECUTE FUNCTION vault_receipts_guard();
+CREATE TRIGGER vault_receipts_guard_all BEFORE TRUNCATE ON vault_receipts
+    FOR EACH STATEMENT EXECUTE FUNCTION vault_receipts_guard();
+
+-- A stream only grows, and only by the entries that are appended to it.
+CREATE FUNCTION vault_streams_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP <> 'UPDATE' OR NEW.id <> OLD.id OR NEW.size <= OLD.size THEN
+        RAISE EXCEPTION 'a stream only grows' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER vault_streams_guard BEFORE UPDATE OR DELETE ON vault_streams
+    FOR EACH ROW EXECUTE FUNCTION vault_streams_guard();
+CREATE TRIGGER vault_streams_guard_all BEFORE TRUNCATE ON vault_streams
+    FOR EACH STATEMENT EXECUTE FUNCTION vault_streams_guard();
+
+-- Of a blob only its state moves (stored to accepted or refused), its retention grows, and its
+-- key is wrapped anew or destroyed for good.
+CREATE FUNCTION vault_blobs_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        IF OLD.state <> 'refused' THEN
+            RAISE EXCEPTION 'only a refused blob goes' USING ERRCODE = 'restrict_violation';
+        END IF;
+        RETURN OLD;
+    END IF;
+    IF ROW(NEW.id, NEW.sha256, NEW.sha512, NEW.size, NEW.media_type, NEW.cipher_sha256,
+           NEW.cipher_size, NEW.store_key, NEW.store_version, NEW.created)
+       IS DISTINCT FROM
+       ROW(OLD.id, OLD.sha256, OLD.sha512, OLD.size, OLD.media_type, OLD.cipher_sha256,
+           OLD.cipher_size, OLD.store_key, OLD.store_version, OLD.created)
+       OR (NEW.state <> OLD.state AND OLD.state <> 'stored')
+       OR (OLD.wrapped_key IS NULL AND NEW.wrapped_key IS NOT NULL)
+       OR (OLD.retained_until IS NOT NULL
+           AND (NEW.retained_until IS NULL OR NEW.retained_until < OLD.retained_until))
+    THEN
+        RAISE EXCEPTION 'a blob does not change' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER vault_blobs_guard BEFORE UPDATE OR DELETE ON vault_blobs
+    FOR EACH ROW EXECUTE FUNCTION vault_blobs_guard();
+
+GRANT SELECT, INSERT ON vault_streams, vault_entries, vault_receipts TO concord_app;
+GRANT UPDATE (size, head) ON vault_streams TO concord_app;
+GRANT UPDATE (salt, body) ON vault_entries TO concord_app;
+GRANT SELECT, INSERT, DELETE ON vault_blobs TO concord_app;
+GRANT UPDATE (state, wrapped_key, key_id, retained_until) ON vault_blobs TO concord_app;
