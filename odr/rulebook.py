@@ -61,7 +61,7 @@ class Window(StrEnum):
     RULING = "ruling"
     CORRECTION = "correction"
     APPEAL = "appeal"
-    APPEAL_DECISION = "appeal_decision"
+    APPEAL_RULING = "appeal_ruling"
     RETURN_ADDRESS = "return_address"
     RETURN_SHIPMENT = "return_shipment"
     TRANSIT = "transit"
