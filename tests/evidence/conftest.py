@@ -1,17 +1,26 @@
 """What the vault's tests stand on: a real PostgreSQL with the vault's tables and roles."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import asyncpg
+import boto3
 import pytest
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from evidence import models
+from evidence.s3 import CONFIG
 from infra.postgres import Cluster
+from tests.servers import ceph
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
 
 TABLES = [
     models.VaultStream.__table__,
@@ -76,3 +85,33 @@ async def intruder(cluster: Cluster, database: str) -> AsyncIterator[AsyncEngine
     engine = make_engine(cluster, database, "postgres")
     yield engine
     await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator["S3Client"]:
+    """A client of a real S3 server with Object Lock, started here if none is named."""
+    address = ceph.given(os.environ)
+    if address is not None:
+        yield make_client(address)
+        return
+    with ceph.Ceph(tmp_path_factory.mktemp("ceph")) as server:
+        yield make_client(server.address)
+
+
+@pytest.fixture(scope="session")
+def bucket(s3: "S3Client") -> tuple["S3Client", str]:
+    """A bucket as the vault needs it."""
+    name = f"vault-{uuid4()}"
+    s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    return s3, name
+
+
+def make_client(address: ceph.Address) -> "S3Client":
+    return boto3.client(
+        "s3",
+        endpoint_url=address.url,
+        region_name=address.region,
+        aws_access_key_id=address.access_key,
+        aws_secret_access_key=address.secret_key,
+        config=CONFIG,
+    )

@@ -1,0 +1,238 @@
+"""The contract of evidence/store.py, against a folder and against a real S3 with Object Lock."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from uuid import uuid4
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from evidence.errors import AlreadyStored, Malformed, NotStored, Retained, StoreFailed
+from evidence.s3 import CONFIG, S3Store
+from evidence.store import DirectoryStore, Store, Stored
+
+NOW = datetime.now(UTC)
+BYTES = bytes(range(256)) * 20_000  # 5 MB: several pieces, and in one S3 test several parts
+
+
+@pytest.fixture(params=["directory", "s3", "s3 in parts"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    if request.param == "directory":
+        yield DirectoryStore(tmp_path)
+        return
+    client, bucket = request.getfixturevalue("bucket")
+    one = S3Store(client, bucket, part_size=5 * 2**20 if "parts" in request.param else 2**30)
+    await one.check()
+    yield one
+    one.close()
+
+
+def new_key() -> str:
+    return f"blobs/{uuid4()}"
+
+
+async def put(store: Store, key: str, data: bytes) -> Stored:
+    return await store.put(key, BytesIO(data), size=len(data), digest=sha256(data).digest())
+
+
+async def read(store: Store, one: Stored, **span: int) -> bytes:
+    return b"".join([piece async for piece in store.get(one.key, one.version, **span)])
+
+
+@pytest.mark.parametrize("data", [b"x", BYTES, BYTES * 3], ids=["1", "5M", "15M"])
+async def test_what_is_put_comes_back(store: Store, data: bytes):
+    one = await put(store, new_key(), data)
+    assert one.size == len(data)
+    assert await read(store, one) == data
+    assert await store.stat(one.key) == one
+
+
+async def test_a_part_of_it_can_be_read(store: Store):
+    one = await put(store, new_key(), BYTES)
+    assert await read(store, one, start=1_000_000, size=2_000_000) == BYTES[1_000_000:3_000_000]
+    assert await read(store, one, start=len(BYTES) - 3) == BYTES[-3:]
+    assert await read(store, one, size=0) == b""
+
+
+async def test_other_bytes_do_not_replace_it(store: Store):
+    one = await put(store, new_key(), BYTES)
+    for other in (b"other", BYTES[::-1]):
+        with pytest.raises(AlreadyStored):
+            await put(store, one.key, other)
+    assert await read(store, one) == BYTES
+    assert (await store.stat(one.key)).version == one.version
+
+
+async def test_the_same_bytes_again_answer_with_what_is_there(store: Store):
+    one = await put(store, new_key(), BYTES)
+    assert await put(store, one.key, BYTES) == one
+
+
+async def test_of_racing_writers_one_wins(store: Store):
+    key = new_key()
+    contents = [bytes([number]) * 1000 for number in range(8)]
+    done = await asyncio.gather(
+        *(put(store, key, data) for data in contents), return_exceptions=True
+    )
+    won = [data for data, one in zip(contents, done, strict=True) if isinstance(one, Stored)]
+    lost = [one for one in done if isinstance(one, AlreadyStored)]
+    assert (len(won), len(lost)) == (1, 7)
+    assert await read(store, await store.stat(key)) == won[0]
+
+
+async def test_what_is_not_there_is_not_stored(store: Store):
+    with pytest.raises(NotStored):
+        await store.stat(new_key())
+    with pytest.raises(NotStored):
+        await read(store, Stored(new_key(), "0" * 32, 1))
+    with pytest.raises(NotStored):
+        await store.retain(new_key(), "0" * 32, NOW)
+
+
+async def test_an_object_that_is_not_retained_goes_and_may_go_twice(store: Store):
+    one = await put(store, new_key(), BYTES)
+    await store.delete(one.key, one.version, now=NOW)
+    await store.delete(one.key, one.version, now=NOW)
+    with pytest.raises(NotStored):
+        await read(store, one)
+    with pytest.raises(NotStored):
+        await store.stat(one.key)
+    again = await put(store, one.key, b"other")
+    assert await read(store, again) == b"other"
+    with pytest.raises(NotStored):
+        await read(store, one)
+
+
+async def test_a_retained_object_does_not_go(store: Store):
+    one = await put(store, new_key(), BYTES)
+    until = NOW.replace(microsecond=0) + timedelta(hours=1)
+    await store.retain(one.key, one.version, until)
+    assert (await store.stat(one.key)).retained_until == until
+    with pytest.raises(Retained):
+        await store.delete(one.key, one.version, now=NOW)
+    assert await read(store, one) == BYTES
+
+
+async def test_retention_grows_and_never_shrinks(store: Store):
+    one = await put(store, new_key(), BYTES)
+    until = NOW.replace(microsecond=0) + timedelta(hours=1)
+    await store.retain(one.key, one.version, until)
+    await store.retain(one.key, one.version, until)
+    with pytest.raises(Retained):
+        await store.retain(one.key, one.version, until - timedelta(minutes=30))
+    await store.retain(one.key, one.version, until + timedelta(hours=1))
+    assert (await store.stat(one.key)).retained_until == until + timedelta(hours=1)
+
+
+async def test_retention_ends(store: Store):
+    one = await put(store, new_key(), b"short")
+    until = datetime.now(UTC) + timedelta(seconds=1)
+    await store.retain(one.key, one.version, until)
+    await asyncio.sleep(2.5)
+    await store.delete(one.key, one.version, now=datetime.now(UTC))
+    with pytest.raises(NotStored):
+        await store.stat(one.key)
+
+
+async def test_objects_are_listed_by_prefix(store: Store):
+    folder = f"blobs/{uuid4()}"
+    found = [await put(store, f"{folder}/{name}", name.encode()) for name in ("a", "b", "c")]
+    await put(store, f"{folder}x/a", b"other")
+    assert [one async for one in store.keys(folder + "/")] == found
+
+
+@pytest.mark.parametrize(
+    "key", ["", "/a", "a/", "a//b", "../a", "a/../b", "A", "a@b", "ä", "a" * 256]
+)
+async def test_a_key_outside_the_alphabet_is_malformed(store: Store, key: str):
+    with pytest.raises(Malformed):
+        await put(store, key, b"x")
+    with pytest.raises(Malformed):
+        await store.stat(key)
+
+
+@pytest.mark.parametrize("size", [1, len(BYTES) + 1])
+async def test_a_folder_refuses_other_bytes_than_announced(tmp_path: Path, size: int):
+    store = DirectoryStore(tmp_path)
+    with pytest.raises(Malformed):
+        await store.put("blobs/x", BytesIO(BYTES), size=size, digest=sha256(BYTES).digest())
+    with pytest.raises(NotStored):
+        await store.stat("blobs/x")
+    assert not list((tmp_path / "incoming").iterdir())
+
+
+async def test_a_folder_forgets_what_a_crashed_writer_left(tmp_path: Path):
+    store = DirectoryStore(tmp_path)
+    (tmp_path / "incoming" / "half").write_bytes(b"half")
+    store.clear_incoming()
+    assert not list((tmp_path / "incoming").iterdir())
+
+
+async def test_a_folder_that_fails_is_store_failed(tmp_path: Path):
+    store = DirectoryStore(tmp_path)
+    (tmp_path / "objects" / "blobs").write_bytes(b"a file where a folder should be")
+    with pytest.raises(StoreFailed):
+        await put(store, "blobs/a", b"x")
+
+
+def client_for(url: str):
+    return boto3.client(
+        "s3", endpoint_url=url, region_name="us-east-1",
+        aws_access_key_id="a", aws_secret_access_key="b", config=CONFIG.merge(Config(read_timeout=1)),
+    )  # fmt: skip
+
+
+async def test_a_server_that_hangs_is_given_up():
+    async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await stop.wait()
+        writer.close()
+
+    stop = asyncio.Event()
+    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    store = S3Store(client_for(f"http://127.0.0.1:{port}"), "vault", call_seconds_max=0.3)
+    with pytest.raises(StoreFailed, match="did not answer"):
+        await put(store, "blobs/x", b"x")
+    stop.set()
+    server.close()
+    await server.wait_closed()
+    store.close()
+
+
+async def test_a_server_that_is_not_there_is_store_failed():
+    store = S3Store(client_for("http://127.0.0.1:1"), "vault")
+    with pytest.raises(StoreFailed, match="failed"):
+        await put(store, "blobs/x", b"x")
+    store.close()
+
+
+async def test_a_server_that_fails_is_store_failed():
+    async def fail(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(fail, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        store = S3Store(client_for(f"http://127.0.0.1:{port}"), "vault")
+        with pytest.raises(StoreFailed, match="failed"):
+            await store.stat("blobs/x")
+        store.close()
+
+
+async def test_a_bucket_without_versions_or_locks_is_told(s3):
+    client = s3
+    name = f"plain-{uuid4()}"
+    client.create_bucket(Bucket=name)
+    store = S3Store(client, name)
+    with pytest.raises(StoreFailed, match="keeps no versions"):
+        await store.check()
+    with pytest.raises(StoreFailed, match="keeps no versions"):
+        await put(store, "blobs/x", b"x")
+    store.close()
