@@ -106,6 +106,10 @@ def _natural(length: Length) -> Length:
     return length
 
 
+def _utc(instant: datetime) -> datetime:
+    return instant.astimezone(UTC)
+
+
 def _once(items: tuple[object, ...]) -> tuple[object, ...]:
     if len(set(items)) != len(items):
         raise ValueError("something is listed twice")
@@ -305,7 +309,16 @@ def _all_reasons(reasons: Mapping[Reason, Rules]) -> Mapping[Reason, Rules]:
     return MappingProxyType(dict(reasons))
 
 
-_AsDict = PlainSerializer(dict)
+_Windows = Annotated[
+    Mapping[Window, _Length],
+    AfterValidator(_all_windows),
+    PlainSerializer(dict, return_type=dict[Window, _Length]),
+]
+_Reasons = Annotated[
+    Mapping[Reason, Rules],
+    AfterValidator(_all_reasons),
+    PlainSerializer(dict, return_type=dict[Reason, Rules]),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,13 +334,13 @@ class Rulebook(_Strict):
     """One version of the rules; equal only if every rule is."""
 
     version: Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])(\.[1-9][0-9]?)?$")]
-    in_force_from: AwareDatetime
-    windows: Annotated[Mapping[Window, _Length], AfterValidator(_all_windows), _AsDict]
+    in_force_from: Annotated[AwareDatetime, AfterValidator(_utc)]
+    windows: _Windows
     caps: Caps
     limits: Limits
     consequences: Consequences
     settlement_remedies: _Remedies
-    reasons: Annotated[Mapping[Reason, Rules], AfterValidator(_all_reasons), _AsDict]
+    reasons: _Reasons
 
     @cached_property
     def canonical(self) -> bytes:
@@ -425,7 +438,11 @@ def parse(text: str, name: str = "rulebook") -> Rulebook:
 
 def load(path: Path) -> Rulebook:
     """Read the rulebook at ``path``; ``Unreadable`` or ``OSError``."""
-    return parse(path.read_text(encoding="utf-8"), path.name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as refused:
+        raise Unreadable(f"{path.name}: {refused}") from None
+    return parse(text, path.name)
 
 
 def load_all(folder: Path = FOLDER) -> Rulebooks:
