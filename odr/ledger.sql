@@ -5,15 +5,15 @@
 -- that must never happen is refused here, by constraints, grants and triggers, whoever asks:
 -- what the service may do is to call ledger.open_accounts and ledger.book.
 --
--- Run once, in one transaction, by a superuser or by concord_owner, after the roles
--- concord_owner and concord_app and the function public.service_now() exist. Whoever may drop a
--- trigger can do anything: against that stand ledger.audit, the record and the witnesses.
+-- Run once, in one transaction, as concord_owner, when the role concord_app and the function
+-- public.service_now() exist. Whoever may drop a trigger can do anything: against that stand
+-- ledger.audit, the record and the witnesses.
 --
 -- For partitioning later: ids begin with the month of the order, a resolution's as its hold's,
 -- so every key here can carry the month. Triggers for statements have to be made again on each
 -- partition. No deferred constraint, generated column, exclusion constraint or notification.
 
-CREATE SCHEMA ledger AUTHORIZATION concord_owner;
+CREATE SCHEMA ledger;
 
 -- ISO 4217's minor units; odr/money.py holds the same list, and a test compares them.
 CREATE TABLE ledger.currencies (
@@ -178,9 +178,9 @@ CREATE INDEX transfers_by_cause ON ledger.transfers (cause, created);
 
 -- The stripe of an account that a transfer moves: a hold and its resolution share it. Bytes of
 -- the id, not hashtext(), whose values may change with PostgreSQL's version.
-CREATE FUNCTION ledger.stripe(of_transfer uuid, stripes smallint) RETURNS integer
+CREATE FUNCTION ledger.stripe(of_transfer uuid, stripes smallint) RETURNS smallint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN pg_catalog.get_byte(pg_catalog.uuid_send(of_transfer), 15) % stripes;
+RETURN (pg_catalog.get_byte(pg_catalog.uuid_send(of_transfer), 15) % stripes)::smallint;
 
 CREATE FUNCTION ledger.refuse() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -381,28 +381,31 @@ CREATE FUNCTION ledger.book(
 ) RETURNS uuid[]
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD'
--- A plan made while the tables were small must not be kept when they are large.
+-- One plan for all batches, and one that stays right when the tables have grown since: the
+-- planner takes longer than all the rest, and would plan anew for each length of the arrays.
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     batch_max CONSTANT integer := 10000;
-    booked uuid[];
+    held uuid[];
+    known uuid[];
+    booked bigint;
 BEGIN
-    IF cardinality(ids) > batch_max OR EXISTS (
-        SELECT FROM unnest(ARRAY[
-            cardinality(ops), cardinality(debits), cardinality(credits), cardinality(currencies),
-            cardinality(amounts), cardinality(expiries), cardinality(pendings),
-            cardinality(codes), cardinality(causes)
-        ]) AS given (length) WHERE given.length IS DISTINCT FROM cardinality(ids)
-    ) THEN
+    IF cardinality(ids) > batch_max OR array_fill(cardinality(ids), ARRAY[9]) <> ARRAY[
+        cardinality(ops), cardinality(debits), cardinality(credits), cardinality(currencies),
+        cardinality(amounts), cardinality(expiries), cardinality(pendings),
+        cardinality(codes), cardinality(causes)
+    ] THEN
         RAISE check_violation USING
             MESSAGE = format('a batch is ten arrays of one length, at most %s', batch_max),
             CONSTRAINT = 'transfers_input', TABLE = 'transfers', SCHEMA = 'ledger';
     END IF;
 
-    PERFORM FROM unnest(pendings) AS w (id)
-    WHERE w.id IS NOT NULL
-      AND NOT EXISTS (SELECT FROM ledger.transfers h WHERE h.id = w.id AND h.op = 'pending');
-    IF FOUND THEN
+    held := array_remove(pendings, NULL);
+    IF held <> '{}' AND EXISTS (
+        SELECT FROM unnest(held) AS w (id)
+        WHERE NOT EXISTS (SELECT FROM ledger.transfers h WHERE h.id = w.id AND h.op = 'pending')
+    ) THEN
         RAISE foreign_key_violation USING
             MESSAGE = 'a post or void of no such hold',
             CONSTRAINT = 'transfers_hold', TABLE = 'transfers', SCHEMA = 'ledger';
@@ -421,31 +424,30 @@ BEGIN
     FOR NO KEY UPDATE;
 
     -- Known ids are left out before the constraints see them: a post that is repeated after its
-    -- hold's expiry is a repeat, not a late post. ON CONFLICT is for one that slips in between.
-    WITH fresh AS (
-        INSERT INTO ledger.transfers (
-            id, op, debit, credit, unit, currency, amount, expires, cause, code,
-            pending_id, pending_op, pending_debit, pending_credit, pending_currency,
-            pending_amount, pending_expires
-        )
-        SELECT
-            w.id, w.op, coalesce(w.debit, h.debit), coalesce(w.credit, h.credit),
-            coalesce(d.unit, 'money'), coalesce(w.currency, h.currency),
-            coalesce(w.amount, h.amount), coalesce(w.expires, 'infinity'), w.cause, w.code,
-            h.id, h.op, h.debit, h.credit, h.currency, h.amount, h.expires
-        FROM unnest(
-            ids, ops, debits, credits, currencies, amounts, expiries, pendings, codes, causes
-        ) AS w (id, op, debit, credit, currency, amount, expires, pending, code, cause)
-        LEFT JOIN ledger.transfers h ON h.id = w.pending
-        LEFT JOIN ledger.accounts d ON d.id = coalesce(w.debit, h.debit)
-        WHERE NOT EXISTS (SELECT FROM ledger.transfers t WHERE t.id = w.id)
-        ORDER BY w.id
-        ON CONFLICT (id) DO NOTHING
-        RETURNING id
+    -- hold's expiry is a repeat, not a late post. ON CONFLICT is for what is twice in the batch,
+    -- or slips in between on other accounts, which is other content.
+    known := ARRAY(SELECT t.id FROM ledger.transfers t WHERE t.id = ANY (ids));
+    INSERT INTO ledger.transfers (
+        id, op, debit, credit, unit, currency, amount, expires, cause, code,
+        pending_id, pending_op, pending_debit, pending_credit, pending_currency,
+        pending_amount, pending_expires
     )
-    SELECT array_agg(fresh.id) INTO booked FROM fresh;
-    IF cardinality(booked) = cardinality(ids) THEN
-        RETURN '{}';
+    SELECT
+        w.id, w.op, coalesce(w.debit, h.debit), coalesce(w.credit, h.credit),
+        coalesce(d.unit, 'money'), coalesce(w.currency, h.currency),
+        coalesce(w.amount, h.amount), coalesce(w.expires, 'infinity'), w.cause, w.code,
+        h.id, h.op, h.debit, h.credit, h.currency, h.amount, h.expires
+    FROM unnest(
+        ids, ops, debits, credits, currencies, amounts, expiries, pendings, codes, causes
+    ) AS w (id, op, debit, credit, currency, amount, expires, pending, code, cause)
+    LEFT JOIN ledger.transfers h ON h.id = w.pending
+    LEFT JOIN ledger.accounts d ON d.id = coalesce(w.debit, h.debit)
+    WHERE (w.id = ANY (known)) IS NOT TRUE
+    ORDER BY w.id
+    ON CONFLICT (id) DO NOTHING;
+    GET DIAGNOSTICS booked = ROW_COUNT;
+    IF booked = cardinality(ids) THEN
+        RETURN known;
     END IF;
 
     PERFORM FROM unnest(
@@ -467,7 +469,7 @@ BEGIN
             MESSAGE = 'a transfer with this id was booked with other content',
             CONSTRAINT = 'transfers_same_id_same_content', TABLE = 'transfers', SCHEMA = 'ledger';
     END IF;
-    RETURN ARRAY(SELECT k.id FROM unnest(ids) AS k (id) WHERE k.id <> ALL (coalesce(booked, '{}')));
+    RETURN known;
 END $$;
 
 -- What an account has, over all its stripes. "available" is what may still be taken out of an
@@ -533,7 +535,7 @@ WITH recomputed AS (
             AS recomputed
     FROM ledger.balances b FULL JOIN recomputed r ON r.account = b.account AND r.stripe = b.stripe
 )
-SELECT 'counters' AS finding, id, stripe::integer AS stripe, stored, recomputed
+SELECT 'counters' AS finding, id, stripe, stored, recomputed
 FROM compared WHERE stored IS DISTINCT FROM recomputed
 UNION ALL
 SELECT 'stripes', a.id, a.stripes, ARRAY[count(b.*)]::numeric[], ARRAY[a.stripes]::numeric[]
@@ -550,24 +552,8 @@ WHERE t.op IN ('post', 'void') AND (
     OR t.amount > h.amount OR (t.op = 'post' AND t.created >= h.expires)
 );
 
--- Everything belongs to concord_owner; the service may read, and call two functions.
-DO $$
-DECLARE
-    statement text;
-BEGIN
-    FOR statement IN
-        SELECT format('ALTER TABLE %s OWNER TO concord_owner', c.oid::regclass)
-        FROM pg_class c WHERE c.relnamespace = 'ledger'::regnamespace AND c.relkind IN ('r', 'v')
-        UNION ALL
-        SELECT format('ALTER FUNCTION %s OWNER TO concord_owner', p.oid::regprocedure)
-        FROM pg_proc p WHERE p.pronamespace = 'ledger'::regnamespace
-        UNION ALL
-        SELECT format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', p.oid::regprocedure)
-        FROM pg_proc p WHERE p.pronamespace = 'ledger'::regnamespace
-    LOOP
-        EXECUTE statement;
-    END LOOP;
-END $$;
+-- The service may read, and call two functions; nobody else may do anything.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ledger FROM PUBLIC;
 GRANT USAGE ON SCHEMA ledger TO concord_app;
 GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO concord_app;
 GRANT EXECUTE ON FUNCTION ledger.stripe TO concord_app;  -- the audit view calls it
