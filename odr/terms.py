@@ -282,7 +282,7 @@ def _key(item: Item) -> tuple[Remedy, int | None, int | None]:
 # bounds
 
 
-def check(  # noqa: PLR0913  # the four that bound the terms, and where they stand
+def check(
     terms: Terms,
     order: OrderFacts,
     book: Rulebook,
