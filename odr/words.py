@@ -15,8 +15,11 @@ class Word(StrEnum):
 
     meaning: str
 
-    def __new__(cls, value: str, meaning: str) -> Self:
-        """Make the member ``value`` and hang its sentence on it."""
+    def __new__(cls, value: str, meaning: str = "") -> Self:
+        """Make the member ``value`` and hang its sentence on it.
+
+        The default is for type checkers, which take ``Word("value")``, a look-up, for this.
+        """
         word = str.__new__(cls, value)
         word._value_ = value
         word.meaning = meaning
