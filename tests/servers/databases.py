@@ -8,9 +8,11 @@ that a test never runs on an old schema; that the committed revision is the same
 import asyncio
 import shutil
 import threading
+from collections.abc import Coroutine
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import asyncpg
 
@@ -21,10 +23,12 @@ from infra.postgres import Cluster
 TEMPLATE = "concord_template"
 AHEAD = 2
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Database:
-    """A migrated database with nothing in it; `url` is the service's, `admin_url` superuser's."""
+    """A migrated database with nothing in it, and how each role signs in."""
 
     name: str
     cluster: Cluster
@@ -32,6 +36,10 @@ class Database:
     @property
     def url(self) -> str:
         return self.cluster.url(self.name, database.APP)
+
+    @property
+    def reader_url(self) -> str:
+        return self.cluster.url(self.name, database.READER)
 
     @property
     def admin_url(self) -> str:
@@ -46,9 +54,12 @@ class Databases:
         self._folder = folder
         self._number = 0
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="databases")
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="databases", daemon=True
+        )
         self._thread.start()
         self._ahead: list[Future[Database]] = []
+        self._admin: asyncpg.Connection | None = None
 
     def open(self) -> None:
         self._run(self._open()).result()
@@ -65,12 +76,13 @@ class Databases:
     def close(self) -> None:
         for made in self._ahead:
             made.result()
-        self._run(self._admin.close()).result()
+        if self._admin is not None:
+            self._run(self._admin.close()).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
-    def _run(self, coroutine):
+    def _run(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     async def _open(self) -> None:
@@ -92,7 +104,9 @@ class Databases:
             )
             # Rights on a database are not copied with it.
             await self._admin.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
-            await self._admin.execute(f"GRANT CONNECT ON DATABASE {name} TO {database.APP}")
+            await self._admin.execute(
+                f"GRANT CONNECT ON DATABASE {name} TO {database.APP}, {database.READER}"
+            )
             return Database(name, self._cluster)
 
     async def _drop(self, name: str) -> None:
