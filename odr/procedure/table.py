@@ -211,6 +211,15 @@ TABLE: Final[tuple[Row, ...]] = (
 
 FINAL: Final = State.CLOSED
 
+ON_ENTERING: Final = {
+    _S.MEDIATING: _A.APPOINT_MEDIATOR,
+    _S.HEARING: _A.APPOINT_ARBITRATOR,
+    _S.DELIBERATING_AGAIN: _A.APPOINT_ARBITRATOR,
+    _S.APPEALED: _A.APPOINT_ARBITRATOR,
+    _S.RETURN_CONTESTED: _A.APPOINT_ARBITRATOR,
+}
+"""The consequence, by the role SERVICE, of entering a state."""
+
 
 def _index() -> dict[tuple[State, Act], Row]:
     """Rows by state and act; rows that differ in their roles only are joined."""
@@ -262,4 +271,4 @@ def people(act: Act) -> bool:
     )
 
 
-__all__ = ["FINAL", "START", "TABLE", "Row", "Stage", "acts", "people", "rows", "step"]
+__all__ = ["FINAL", "ON_ENTERING", "START", "TABLE", "Row", "Stage", "acts", "people", "rows", "step"]

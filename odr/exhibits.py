@@ -1,0 +1,235 @@
+"""Exhibits: items of evidence, given by a side, answered by the other, walled or released."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, insert, select, update
+from sqlmodel import col
+
+from evidence.blob import Blob
+from odr import cases, ids
+from odr.cases import Entry, Held
+from odr.errors import Invalid, NotFound, TooMuch
+from odr.models.cases import Reading
+from odr.models.dialogue import Exhibit, ExhibitAnswer, Upload
+from odr.models.states import Channel
+from odr.policy import SERVICE
+from odr.procedure import table
+from odr.procedure.acts import Act
+from odr.words import ExhibitKind, Side
+from odr.work import Work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """An upload that is given as evidence, and what its giver says of it.
+
+    ``voucher`` are a document's own facts (carrier, tracking number, dates), as typed fields.
+    """
+
+    upload_id: UUID
+    kind: ExhibitKind
+    title: str
+    description: str = ""
+    voucher: dict[str, Any] | None = None
+
+
+async def submit_exhibit(
+    work: Work, case_id: UUID, given: Given, *, version: int | None = None
+) -> UUID:
+    """Give an item of evidence; in mediation it stays behind the wall until it is released."""
+    held = await cases.hold(work, case_id, Act.SUBMIT_EXHIBIT, version=version)
+    (exhibit_id,) = await add(work, held, [given], held.channel)
+    return exhibit_id
+
+
+async def add(work: Work, held: Held, given: Sequence[Given], channel: Channel) -> tuple[UUID, ...]:
+    """Number, insert and record exhibits of the actor's side, each with an entry of its own."""
+    side = held.party
+    counted = select(func.coalesce(func.max(col(Exhibit.number)), 0)).where(
+        col(Exhibit.case_id) == held.id, col(Exhibit.side) == side
+    )
+    last = (await work.conn.execute(counted)).scalar_one()
+    most = held.rulebook.limits.exhibits_per_side
+    if last + len(given) > most:
+        raise TooMuch(limit="exhibits_per_side", maximum=most)
+    row = table.step(held.case.state, Act.SUBMIT_EXHIBIT, held.roles)
+    added = []
+    for number, item in enumerate(given, last + 1):
+        added.append(await _add(work, held, item, number, channel, row))
+    return tuple(added)
+
+
+async def _add(
+    work: Work, held: Held, item: Given, number: int, channel: Channel, row: table.Row
+) -> UUID:
+    side = held.party
+    blob, filename = await _taken(work, item.upload_id)
+    exhibit = Exhibit(
+        id=ids.child(held.id) if row is not held.row else work.result,
+        case_id=held.id,
+        side=side,
+        number=number,
+        kind=item.kind,
+        title=_title(item.title),
+        description=item.description[:4000],
+        channel=channel,
+        blob_id=blob.id,
+        filename=filename,
+        media_type=blob.plaintext.media_type,
+        size=blob.plaintext.size,
+        sha256=blob.plaintext.sha256,
+        voucher=item.voucher,
+        account_id=work.actor.account_id,
+        at=work.at,
+    )
+    await work.conn.execute(insert(Exhibit).values(exhibit.model_dump()))
+    label = f"{side.letter}-{number}"
+    entry = Entry(
+        said={
+            "exhibit": str(exhibit.id),
+            "label": label,
+            "kind": item.kind.value,
+            "title": exhibit.title,
+            "description": exhibit.description,
+            "filename": filename,
+            "voucher": item.voucher,
+        },
+        shown={"exhibit": str(exhibit.id), "label": label},
+        channel=channel,
+        blob=blob,
+    )
+    await cases.advance(work, cases.regarding(held, row), entry)
+    return exhibit.id
+
+
+def _title(title: str) -> str:
+    if not title.strip() or len(title) > 200:  # noqa: PLR2004 - the column's own bound
+        raise Invalid(("title",), "missing" if not title.strip() else "too_long", maximum=200)
+    return title.strip()
+
+
+async def _taken(work: Work, upload_id: UUID) -> tuple[Blob, str]:
+    """Take an upload of the actor's for good; ``NotFound`` if it is not theirs or was used."""
+    taken = (
+        await work.conn.execute(
+            update(Upload)
+            .where(
+                col(Upload.id) == upload_id,
+                col(Upload.account_id) == work.actor.account_id,
+                col(Upload.used_at).is_(None),
+            )
+            .values(used_at=work.at)
+            .returning(col(Upload.blob_id), col(Upload.filename))
+        )
+    ).one_or_none()
+    if taken is None:
+        raise NotFound
+    blob = await work.vault.accept(work.conn, taken.blob_id, at=work.at)
+    return blob, taken.filename
+
+
+async def answer_exhibit(
+    work: Work, exhibit_id: UUID, body: str, *, version: int | None = None
+) -> UUID:
+    """Answer an exhibit of the other side, once."""
+    found = await _exhibit(work, exhibit_id)
+    held = await cases.hold(work, found.case_id, Act.ANSWER_EXHIBIT, version=version)
+    side = held.party
+    if found.side == side:
+        raise Invalid(("exhibit",), "own_exhibit")
+    if not body.strip() or len(body) > 4000:  # noqa: PLR2004 - the column's own bound
+        raise Invalid(("body",), "missing" if not body.strip() else "too_long", maximum=4000)
+    answered = await work.conn.execute(
+        select(col(ExhibitAnswer.id)).where(
+            col(ExhibitAnswer.exhibit_id) == exhibit_id, col(ExhibitAnswer.side) == side
+        )
+    )
+    if answered.first() is not None:
+        raise Invalid(("exhibit",), "answered_already")
+    channel = held.channel if found.channel == held.channel else Channel(found.channel)
+    if held.channel is Channel.MEDIATION:
+        channel = Channel.MEDIATION
+    await work.conn.execute(
+        insert(ExhibitAnswer).values(
+            id=work.result,
+            case_id=held.id,
+            exhibit_id=exhibit_id,
+            side=side,
+            channel=channel,
+            body=body,
+            account_id=work.actor.account_id,
+            at=work.at,
+        )
+    )
+    entry = Entry(
+        said={"exhibit": str(exhibit_id), "body": body},
+        shown={"exhibit": str(exhibit_id), "label": label(found)},
+        channel=channel,
+    )
+    await cases.advance(work, held, entry)
+    return work.result
+
+
+async def release_exhibit(work: Work, exhibit_id: UUID, *, version: int | None = None) -> UUID:
+    """Let the arbitrator see an exhibit that one's own side gave in mediation."""
+    found = await _exhibit(work, exhibit_id)
+    held = await cases.hold(work, found.case_id, Act.RELEASE_EXHIBIT, version=version)
+    if found.side != held.party:
+        raise NotFound
+    if found.channel == Channel.RECORD:
+        raise Invalid(("exhibit",), "released_already")
+    await work.conn.execute(
+        update(Exhibit)
+        .where(col(Exhibit.id) == exhibit_id)
+        .values(channel=Channel.RECORD, released_at=work.at)
+    )
+    entry = Entry(
+        said={
+            "exhibit": str(exhibit_id),
+            "label": label(found),
+            "kind": found.kind.value,
+            "title": found.title,
+            "sha256": bytes(found.sha256).hex(),
+            "size": found.size,
+            "media_type": found.media_type,
+        },
+        shown={"exhibit": str(exhibit_id), "label": label(found)},
+    )
+    await cases.advance(work, held, entry)
+    return exhibit_id
+
+
+def label(exhibit: Exhibit) -> str:
+    """The exhibit's label in its case: A-1, B-2, N-1."""
+    return f"{Side(exhibit.side).letter}-{exhibit.number}"
+
+
+async def _exhibit(work: Work, exhibit_id: UUID) -> Exhibit:
+    """An exhibit by its id; whether the actor may see it is asked when its case is held."""
+    columns = Exhibit.__table__.c  # type: ignore[attr-defined]  # SQLModel gives every table class its Table
+    found = (
+        (await work.conn.execute(select(*columns).where(columns.id == exhibit_id)))
+        .mappings()
+        .one_or_none()
+    )
+    if found is None:
+        raise NotFound
+    return Exhibit(**found)
+
+
+async def read(work: Work, case_id: UUID, kind: str, subject_id: UUID) -> None:
+    """Note that the actor read an exhibit's file; the parties can see who read what."""
+    if work.actor is not SERVICE:
+        await work.conn.execute(
+            insert(Reading).values(
+                id=ids.child(case_id),
+                case_id=case_id,
+                account_id=work.actor.account_id,
+                kind=kind,
+                subject_id=subject_id,
+                at=work.at,
+            )
+        )

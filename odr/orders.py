@@ -1,0 +1,103 @@
+"""Orders as a case sees them: what was bought, what bounds its terms, when things happened.
+
+Reads only; what a marketplace registers is written by ``odr.registration``.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
+
+from odr.errors import NotFound
+from odr.journal import Trade
+from odr.ledger import Kind
+from odr.models.trade import Order, OrderLine, Shipment
+from odr.rulebook import Purchase
+from odr.sql import typed
+from odr.terms import Line, OrderFacts
+
+_BALANCES: Final = typed(
+    """
+SELECT b.account, b.credits_posted - b.debits_posted - b.debits_pending AS available
+FROM ledger.balances b WHERE b.account = ANY(:accounts) AND b.stripe = 0
+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """An order with what its terms and windows depend on."""
+
+    order: Order
+    facts: OrderFacts
+    purchase: Purchase
+
+    @property
+    def trade(self) -> Trade:
+        """The order as the ledger sees it."""
+        return Trade(self.order.id, self.order.seller_id, self.order.currency)
+
+
+async def bought(conn: AsyncConnection, order_id: UUID) -> Bought:
+    """An order with its lines and dates, in one statement; ``NotFound``."""
+    lines = (
+        select(
+            func.json_agg(
+                func.json_build_array(
+                    col(OrderLine.number), col(OrderLine.total_minor), col(OrderLine.quantity)
+                )
+            )
+        )
+        .where(col(OrderLine.order_id) == col(Order.id))
+        .scalar_subquery()
+    )
+    outbound = [col(Shipment.order_id) == col(Order.id), col(Shipment.direction) == "outbound"]
+    shipped = select(func.min(col(Shipment.shipped_at))).where(*outbound).scalar_subquery()
+    delivered = select(func.max(col(Shipment.delivered_at))).where(*outbound).scalar_subquery()
+    columns = Order.__table__.c  # type: ignore[attr-defined]  # SQLModel gives every table class its Table
+    statement = select(*columns, lines, shipped, delivered).where(columns.id == order_id)
+    row = (await conn.execute(statement)).one_or_none()
+    if row is None:
+        raise NotFound
+    order = Order(**dict(zip(columns.keys(), row, strict=False)))
+    given, shipped_at, delivered_at = row[-3:]
+    return Bought(order, _facts(order, given or []), _purchase(order, shipped_at, delivered_at))
+
+
+def _facts(order: Order, lines: list[list[int]]) -> OrderFacts:
+    bought_lines = tuple(Line(*line) for line in sorted(lines))
+    return OrderFacts(order.currency, bought_lines, order.freight_minor)
+
+
+def _purchase(order: Order, shipped_at: Any, delivered_at: Any) -> Purchase:
+    return Purchase(
+        paid_at=order.paid_at or order.placed_at,
+        promised_at=order.promised_at,
+        dispatched_at=shipped_at,
+        delivered_at=delivered_at,
+        return_days=order.policy.get("returnDays"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Funds:
+    """What can still be taken, in minor units: escrow, the seller's bond, the entitlement."""
+
+    escrow: int
+    bond: int
+    entitlement: int
+
+
+async def funds(conn: AsyncConnection, trade: Trade) -> Funds:
+    """What is free in an order's accounts and the seller's bond, unlocked."""
+    wanted = (
+        trade.of_order(Kind.ESCROW),
+        trade.of_seller(Kind.BOND),
+        trade.of_order(Kind.ENTITLEMENT),
+    )
+    rows = await conn.execute(_BALANCES, {"accounts": [account.id for account in wanted]})
+    free = {row.account: row.available for row in rows}
+    return Funds(*(free.get(account.id, 0) for account in wanted))
