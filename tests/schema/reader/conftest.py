@@ -1,0 +1,75 @@
+"""The library in a database of its own, and a reader over it as the service's role."""
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from schema.reader.connections import Connections
+from schema.reader.document import Documents
+from schema.reader.reading import Answer, Reader
+from tests.schema.reader import library
+
+# The second wall, wider than the row predicates: members see no book of a stranger's shelf 6.
+POLICY = """
+GRANT SELECT ON members, shelves, books, marks TO concord_app;
+ALTER TABLE members ENABLE ROW LEVEL SECURITY;
+CREATE POLICY told ON members USING (current_setting('concord.account')::uuid IS NOT NULL);
+"""
+
+
+async def _fill(url: str) -> None:
+    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://"))
+    async with engine.begin() as connection:
+        await connection.run_sync(library.tables.create_all)
+        for table, rows in library.rows().items():
+            await connection.execute(sa.insert(table), rows)
+        await (await connection.get_raw_connection()).driver_connection.execute(POLICY)
+    await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def filled(databases):
+    """A database with the library's rows; tests of the reader only read it."""
+    taken = databases.take()
+    asyncio.run(_fill(taken.admin_url))
+    yield taken
+    databases.give_back(taken)
+
+
+@pytest.fixture
+async def connections(filled):
+    made = Connections(filled.url, size=2)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def librarian(filled):
+    """A superuser's connection to the library."""
+    opened = await asyncpg.connect(filled.admin_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def asked(connections, librarian):
+    """Ask the reader as a member: `await asked(document, variables, member=1)`."""
+    schema = library.schema()
+    reader = Reader(schema, connections)
+    documents = Documents(reader.catalogue.core, most=100)
+
+    async def ask(
+        text: str, variables: Any = None, *, member: int = 1, name: str | None = None, **seen: Any
+    ) -> Answer:
+        document = documents.get(text, name)
+        values = document.values(variables)
+        own = library.Context(library.viewer(member, **seen), admin=librarian)
+        return await reader.execute(document, values, own, variables)
+
+    ask.reader = reader
+    ask.documents = documents
+    return ask
