@@ -37,6 +37,19 @@ NO_ENTRIES = entry.FIRST_PREV  # a new stream's head: the prev of its first entr
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """What is to be appended; the body is canonical JSON, bound by the salt.
+
+    The entry's seq and prev are not looked at: the real ones are found under the stream's lock.
+    """
+
+    entry: Entry
+    salt: bytes
+    body: bytes
+    blob: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class Appended:
     """An entry that stands in its stream once the transaction commits."""
 
@@ -140,61 +153,27 @@ async def create(conn: AsyncConnection, stream: UUID) -> None:
         raise StreamExists(stream)
 
 
-async def begin(
-    conn: AsyncConnection, draft: Entry, salt: bytes, body: bytes, blob: UUID | None
-) -> Appended:
-    """Make a stream with its first entry in one round trip; StreamExists if it is there.
-
-    `draft` is the entry with any seq and prev; `body` the private body in canonical JSON.
-    """
-    first = replace(draft, seq=0, prev=NO_ENTRIES)
+async def begin(conn: AsyncConnection, draft: Draft) -> Appended:
+    """Make a stream with its first entry in one round trip; StreamExists if it is there."""
+    first = replace(draft.entry, seq=0, prev=NO_ENTRIES)
     data = entry.encode(first)
     leaf = entry.leaf_hash(data)
-    result = await conn.execute(
-        _BEGIN,
-        {
-            "stream": first.stream,
-            "prev": first.prev,
-            "leaf": leaf,
-            "entry": data,
-            "time": first.time,
-            "salt": salt,
-            "body": body.decode(),
-            "blob": blob,
-        },
-    )
-    if result.first() is None:
+    values = _values(draft) | {"prev": first.prev, "leaf": leaf, "entry": data}
+    if (await conn.execute(_BEGIN, values)).first() is None:
         raise StreamExists(first.stream)
     return Appended(first, leaf)
 
 
-async def append(
-    conn: AsyncConnection, draft: Entry, salt: bytes, body: bytes, blob: UUID | None
-) -> Appended:
-    """Add an entry to the end of its stream in one round trip; StreamMissing if there is none.
-
-    `draft` is the entry with any seq and prev: the real ones are found under the stream's lock.
-    `body` is the private body in canonical JSON.
-    """
-    before, after = entry.frame(draft)
-    result = await conn.execute(
-        _APPEND,
-        {
-            "stream": draft.stream,
-            "before": before,
-            "after": after,
-            "time": draft.time,
-            "salt": salt,
-            "body": body.decode(),
-            "blob": blob,
-        },
-    )
-    row = result.first()
+async def append(conn: AsyncConnection, draft: Draft) -> Appended:
+    """Add an entry to the end of its stream in one round trip; StreamMissing if there is none."""
+    before, after = entry.frame(draft.entry)
+    values = _values(draft) | {"before": before, "after": after}
+    row = (await conn.execute(_APPEND, values)).first()
     if row is None:
-        raise StreamMissing(draft.stream)
-    done = replace(draft, seq=row.seq, prev=row.prev)
+        raise StreamMissing(draft.entry.stream)
+    done = replace(draft.entry, seq=row.seq, prev=row.prev)
     if entry.leaf_hash(entry.encode(done)) != row.leaf:
-        raise Tampered(f"the database hashed entry {row.seq} of {draft.stream} differently")
+        raise Tampered(f"the database hashed entry {row.seq} of {done.stream} differently")
     return Appended(done, row.leaf)
 
 
@@ -240,3 +219,13 @@ async def store_receipts(conn: AsyncConnection, receipts: Sequence[SignedReceipt
                 "notes": [one.note for one in receipts],
             },
         )
+
+
+def _values(draft: Draft) -> dict[str, Any]:
+    return {
+        "stream": draft.entry.stream,
+        "time": draft.entry.time,
+        "salt": draft.salt,
+        "body": draft.body.decode(),
+        "blob": draft.blob,
+    }

@@ -45,12 +45,12 @@ class Sealer:
 
 
 class Opener:
-    """Decrypts one blob's chunks in order; what does not open is Tampered."""
+    """Decrypts one blob's chunks in order, from chunk `first`; what does not open is Tampered."""
 
-    def __init__(self, key: bytes, blob: UUID) -> None:
+    def __init__(self, key: bytes, blob: UUID, *, first: int = 0) -> None:
         self._aead = _aead(key)
         self._blob = blob.bytes
-        self._count = 0
+        self._count = first
 
     def open(self, sealed: bytes, *, last: bool) -> bytes:
         """Decrypt the next chunk and check that it is this blob's, in this place."""

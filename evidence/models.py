@@ -27,7 +27,7 @@ from sqlmodel import Field, SQLModel
 
 
 class BlobState(StrEnum):
-    """STORED: in quarantine; ACCEPTED: under retention; REFUSED: key destroyed, to be removed."""
+    """STORED: in quarantine; ACCEPTED: kept and retained; REFUSED: key destroyed, to be removed."""
 
     STORED = "stored"
     ACCEPTED = "accepted"
@@ -90,7 +90,10 @@ class VaultReceipt(SQLModel, table=True):
 
 
 class VaultBlob(SQLModel, table=True):
-    """A deposited file: what it is, where its ciphertext lies, and its wrapped key."""
+    """A deposited file: what it is, where its ciphertext lies, and its wrapped key.
+
+    `retained_until` is until when it shall be retained, `retained_at` when the store had done so.
+    """
 
     __tablename__: ClassVar[Any] = "vault_blobs"
     __table_args__ = (
@@ -105,8 +108,16 @@ class VaultBlob(SQLModel, table=True):
             "state <> 'accepted' OR retained_until IS NOT NULL", name="vault_blobs_retained"
         ),
         CheckConstraint("state <> 'refused' OR wrapped_key IS NULL", name="vault_blobs_refused"),
-        # What is to be done again after a crash, and nothing else, so it stays small.
+        CheckConstraint(
+            "retained_at IS NULL OR state = 'accepted'", name="vault_blobs_retained_at"
+        ),
+        # What is still to be done, and nothing else, so both stay small.
         Index("vault_blobs_unfinished", "created", postgresql_where="state <> 'accepted'"),
+        Index(
+            "vault_blobs_unretained",
+            "created",
+            postgresql_where="state = 'accepted' AND retained_at IS NULL",
+        ),
     )
 
     id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
@@ -133,4 +144,5 @@ class VaultBlob(SQLModel, table=True):
         )
     )
     retained_until: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
+    retained_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
     created: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))

@@ -67,6 +67,8 @@ BEGIN
        OR (OLD.wrapped_key IS NULL AND NEW.wrapped_key IS NOT NULL)
        OR (OLD.retained_until IS NOT NULL
            AND (NEW.retained_until IS NULL OR NEW.retained_until < OLD.retained_until))
+       OR (OLD.retained_at IS NOT NULL AND NEW.retained_at IS NULL
+           AND NEW.retained_until = OLD.retained_until)
     THEN
         RAISE EXCEPTION 'a blob does not change' USING ERRCODE = 'restrict_violation';
     END IF;
@@ -80,4 +82,4 @@ GRANT SELECT, INSERT ON vault_streams, vault_entries, vault_receipts TO concord_
 GRANT UPDATE (size, head) ON vault_streams TO concord_app;
 GRANT UPDATE (salt, body) ON vault_entries TO concord_app;
 GRANT SELECT, INSERT, DELETE ON vault_blobs TO concord_app;
-GRANT UPDATE (state, wrapped_key, key_id, retained_until) ON vault_blobs TO concord_app;
+GRANT UPDATE (state, wrapped_key, key_id, retained_until, retained_at) ON vault_blobs TO concord_app;

@@ -10,26 +10,45 @@ Order of writes for an entry (what holds after a crash between two steps):
 5. The sweep: pending_receipts, then 3 and 4 again. Ed25519 signs the same text with the same
    bytes, so a receipt that was signed twice is one receipt.
 
+Order of writes for a file:
+
+1. deposit, outside any transaction: spool, wrap the key, put to the store. Crash: nothing, or
+   an object that nobody can read, since its key is gone; lost_objects finds it.
+2. record, in a transaction. Crash after it: a blob in quarantine; unfinished_blobs finds it.
+3. To keep it: accept, in the transaction of the act whose entry names the blob; this promises
+   retention. After the commit: retain, outside any transaction, then retained, in one. Crash
+   between: unretained_blobs finds it, the same again.
+4. To refuse it: refuse, in a transaction (this destroys the key); then remove, outside; then
+   forget, in a transaction. Crash between: unfinished_blobs finds it, the same again.
+
 It knows nothing of disputes, HTTP or settings: store, keys and origin are handed in, and
 instants are arguments.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from evidence import blob as blobs
 from evidence import body as bodies
-from evidence import chain, note, receipt
+from evidence import chain, deposit, media, note, receipt
 from evidence import entry as entries
+from evidence.blob import Blob
 from evidence.body import Body, Root
 from evidence.chain import Appended, SignedReceipt
+from evidence.deposit import Declared
 from evidence.entry import Entry
-from evidence.keys import Signer
+from evidence.errors import BlobMissing
+from evidence.keys import KeyRing, Signer
+from evidence.models import BlobState
 from evidence.receipt import Receipt
+from evidence.store import Store, Stored
 
 
 class Vault:
@@ -37,39 +56,68 @@ class Vault:
 
     `origin` names the log for which entries are meant (for example "vault.example/2026").
     `merge_delay` is how long an entry may take into that log, promised by every receipt; None
-    promises no log.
+    promises no log. `retention` is how long accepted blobs are kept at least. `size_max` gives
+    the media types that are taken and the most bytes of each; `spool_folder` is where files
+    lie, encrypted and nameless, while they come in.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- keyword-only, one for each thing that is handed in
         self,
         *,
         origin: str,
+        store: Store,
+        keyring: KeyRing,
         receipt_signer: Signer,
         merge_delay: timedelta | None = None,
+        retention: timedelta = timedelta(days=365),
+        size_max: Mapping[str, int] = media.SIZE_MAX,
+        spool_folder: Path | None = None,
     ) -> None:
         self.origin = origin
+        self.size_max = size_max
+        self.store = store
+        self.keyring = keyring
+        self.receipt_key = receipt_signer.key
         self._receipt_signer = receipt_signer
         self._merge_delay = merge_delay
+        self._retention = retention
+        self._spool_folder = spool_folder
 
     async def create_stream(self, conn: AsyncConnection, stream: UUID) -> None:
         """Make an empty stream; its id must tell nothing (random but for its month)."""
         await chain.create(conn, stream)
 
     async def begin(
-        self, conn: AsyncConnection, stream: UUID, *, act: str, body: dict[str, Any], at: datetime
+        self,
+        conn: AsyncConnection,
+        stream: UUID,
+        *,
+        act: str,
+        body: dict[str, Any],
+        at: datetime,
+        blob: Blob | None = None,
     ) -> Appended:
         """Make a stream and its first entry in one round trip; StreamExists if it is there."""
-        return await chain.begin(conn, *self._draft(stream, Body(act, body), at))
+        return await chain.begin(conn, self._draft(stream, at, Body(act, body), blob))
 
     async def append(
-        self, conn: AsyncConnection, stream: UUID, *, act: str, body: dict[str, Any], at: datetime
+        self,
+        conn: AsyncConnection,
+        stream: UUID,
+        *,
+        act: str,
+        body: dict[str, Any],
+        at: datetime,
+        blob: Blob | None = None,
     ) -> Appended:
         """Add an entry to a stream, in the transaction of the act that it records.
 
         One round trip. The stream's row stays locked until the transaction ends, so entries in
-        a row chain and concurrent appends wait. Malformed if `body` has no canonical JSON.
+        a row chain and concurrent appends wait. `blob` must be accepted (BlobMissing) and is
+        bound both by its plaintext's digests and by its ciphertext's. Malformed if `body` has
+        no canonical JSON; StreamMissing if there is no stream.
         """
-        return await chain.append(conn, *self._draft(stream, Body(act, body), at))
+        return await chain.append(conn, self._draft(stream, at, Body(act, body), blob))
 
     async def close(
         self, conn: AsyncConnection, stream: UUID, *, act: str, body: dict[str, Any], at: datetime
@@ -80,8 +128,8 @@ class Vault:
         """
         size = await chain.lock(conn, stream)
         root = await chain.root(conn, stream, size)
-        draft = self._draft(stream, Body(act, body, record=root), at)
-        return root, await chain.append(conn, *draft)
+        draft = self._draft(stream, at, Body(act, body, record=root))
+        return root, await chain.append(conn, draft)
 
     async def root(self, conn: AsyncConnection, stream: UUID, size: int | None = None) -> Root:
         """Compute the Merkle root over the stream's first `size` entries, all if not given."""
@@ -116,18 +164,120 @@ class Vault:
         """
         return await chain.pending(conn, since, limit)
 
+    async def deposit(
+        self, pieces: AsyncIterable[bytes], declared: Declared, *, blob: UUID, at: datetime
+    ) -> Blob:
+        """Take a file in and put it to the store, in quarantine; outside any transaction.
+
+        `blob` is its new id. DepositRefused, by its reason, leaves nothing behind; so does
+        whatever `pieces` raises. StoreFailed if the store does not take it.
+        """
+        spooled = await deposit.receive(
+            pieces, declared, blob=blob, size_max=self.size_max, folder=self._spool_folder
+        )
+        with spooled.file:
+            key_id = self.keyring.current
+            wrapped = await self.keyring.wrap(spooled.key)
+            stored = await self.store.put(
+                blobs.store_key(blob),
+                spooled.file,
+                size=spooled.ciphertext.size,
+                digest=spooled.ciphertext.sha256,
+            )
+        return Blob(
+            plaintext=spooled.plaintext,
+            ciphertext=spooled.ciphertext,
+            wrapped_key=wrapped,
+            key_id=key_id,
+            store_key=stored.key,
+            store_version=stored.version,
+            state=BlobState.STORED,
+            retained_until=None,
+            retained_at=None,
+            created=at,
+        )
+
+    async def record(self, conn: AsyncConnection, blob: Blob) -> None:
+        """Write the row of a deposited blob, in a transaction of the caller's."""
+        await blobs.record(conn, blob)
+
+    async def find_blob(self, conn: AsyncConnection, blob: UUID) -> Blob:
+        """Read a blob's row; BlobMissing if there is none."""
+        return await blobs.find(conn, blob)
+
+    async def accept(
+        self, conn: AsyncConnection, blob: UUID, *, at: datetime, until: datetime | None = None
+    ) -> Blob:
+        """Keep a blob, so that entries may name it, and promise its retention until then.
+
+        Without `until` for the vault's usual time from `at`. BlobMissing if it was refused.
+        """
+        return await blobs.accept(conn, blob, until or at + self._retention)
+
+    async def unretained_blobs(self, conn: AsyncConnection, *, limit: int = 1000) -> list[Blob]:
+        """Find kept blobs whose promised retention the store has not confirmed."""
+        return await blobs.unretained(conn, limit)
+
+    async def retain(self, blob: Blob) -> None:
+        """Set the promised COMPLIANCE retention in the store; outside any transaction."""
+        if blob.retained_until is None:
+            raise BlobMissing(blob.id, "accepted")
+        await self.store.retain(blob.store_key, blob.store_version, blob.retained_until)
+
+    async def retained(self, conn: AsyncConnection, blob: Blob, *, at: datetime) -> None:
+        """Note that the store has set the promised retention."""
+        if blob.retained_until is not None:
+            await blobs.retained(conn, blob.id, blob.retained_until, at)
+
+    async def refuse(self, conn: AsyncConnection, blob: UUID) -> Blob:
+        """Destroy the key of a blob that is in quarantine; then remove it from the store."""
+        return await blobs.refuse(conn, blob)
+
+    async def remove(self, blob: Blob, *, now: datetime) -> None:
+        """Take a refused blob's object out of the store; outside any transaction."""
+        if blob.state is not BlobState.REFUSED:
+            raise BlobMissing(blob.id, "refused")
+        await self.store.delete(blob.store_key, blob.store_version, now=now)
+
+    async def forget(self, conn: AsyncConnection, blob: UUID) -> None:
+        """Take away the row of a refused blob whose object is removed."""
+        await blobs.forget(conn, blob)
+
+    async def unfinished_blobs(
+        self, conn: AsyncConnection, *, before: datetime, limit: int = 1000
+    ) -> list[Blob]:
+        """Find blobs created before then that are still stored, or refused and not forgotten."""
+        return await blobs.unfinished(conn, before, limit)
+
+    async def lost_objects(self, conn: AsyncConnection) -> list[Stored]:
+        """Find objects that no row names: what a crash left between deposit and record.
+
+        One that is being deposited just now is among them, so only what two calls an hour
+        apart both find is lost. Lists the whole store.
+        """
+        found = [one async for one in self.store.keys("blobs/")]
+        return await blobs.unknown(conn, found)
+
+    def open_blob(
+        self, blob: Blob, *, start: int = 0, size: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """Stream a blob's plaintext, checked as it goes; see evidence.blob.read."""
+        return blobs.read(self.store, self.keyring, blob, start=start, size=size)
+
     def _draft(
-        self, stream: UUID, body: Body, at: datetime
-    ) -> tuple[Entry, bytes, bytes, UUID | None]:
-        private = bodies.encode(body)
+        self, stream: UUID, at: datetime, body: Body, blob: Blob | None = None
+    ) -> chain.Draft:
+        if blob is not None and blob.state is not BlobState.ACCEPTED:
+            raise BlobMissing(blob.id, "accepted")
+        private = bodies.encode(replace(body, blob=blob.plaintext if blob else None))
         salt = secrets.token_bytes(entries.SALT_SIZE)
-        draft = Entry(
+        entry = Entry(
             origin=self.origin,
             stream=stream,
             seq=0,
             prev=entries.FIRST_PREV,
             time=at,
             body=entries.commit(salt, private),
-            blob=None,
+            blob=blob.ciphertext if blob else None,
         )
-        return draft, salt, private, body.blob.id if body.blob else None
+        return chain.Draft(entry, salt, private, blob.id if blob else None)

@@ -1,88 +1,57 @@
-"""What the vault's tests stand on: a real PostgreSQL with the vault's tables and roles."""
+"""What the vault's tests stand on, beside the database: keys, stores and a real S3."""
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import asyncpg
 import boto3
 import pytest
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from evidence import models
+from evidence import keys
+from evidence.keys import LocalKeys
 from evidence.s3 import CONFIG
-from infra.postgres import Cluster
+from evidence.store import DirectoryStore
+from evidence.vault import Vault
+from infra import database as db
 from tests.servers import ceph
+from tests.servers.databases import Database
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
 
-TABLES = [
-    models.VaultStream.__table__,
-    models.VaultBlob.__table__,
-    models.VaultEntry.__table__,
-    models.VaultReceipt.__table__,
-]
-
-
-def vault_ddl() -> str:
-    """All of the vault's tables, indexes, triggers and grants as one script."""
-    dialect = postgresql.dialect()
-    lines = []
-    for table in TABLES:
-        lines.append(str(CreateTable(table).compile(dialect=dialect)))
-        lines.extend(str(CreateIndex(index).compile(dialect=dialect)) for index in table.indexes)
-    triggers = Path(models.__file__).with_suffix(".sql").read_text()
-    return ";\n".join(lines) + ";\n" + triggers
+ORIGIN = "vault.example/2026"
+SIGNER = "vault.example/receipts"
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with Cluster(tmp_path_factory.mktemp("postgres"), durable=False, tied=True) as cluster:
-        yield cluster
+def vault_keys() -> LocalKeys:
+    return keys.generate(SIGNER)
 
 
-@pytest.fixture(scope="session")
-def database(cluster: Cluster) -> str:
-    """Make the database `vault` once; gives its name."""
-    asyncio.run(_make_database(cluster))
-    return "vault"
+@pytest.fixture
+def store(tmp_path: Path) -> DirectoryStore:
+    return DirectoryStore(tmp_path / "store")
 
 
-async def _make_database(cluster: Cluster) -> None:
-    admin = await asyncpg.connect(cluster.url())
-    await admin.execute("CREATE ROLE concord_owner NOLOGIN; CREATE ROLE concord_app LOGIN")
-    await admin.execute("CREATE DATABASE vault OWNER concord_owner")
-    await admin.close()
-    owner = await asyncpg.connect(cluster.url("vault"))
-    await owner.execute("SET ROLE concord_owner")
-    await owner.execute(vault_ddl())
-    await owner.close()
-
-
-def make_engine(cluster: Cluster, database: str, role: str) -> AsyncEngine:
-    return create_async_engine(
-        f"postgresql+asyncpg://{role}@/{database}?host={cluster.socket_folder}"
+@pytest.fixture
+def vault(store: DirectoryStore, vault_keys: LocalKeys) -> Vault:
+    return Vault(
+        origin=ORIGIN,
+        store=store,
+        keyring=vault_keys.keyring(),
+        receipt_signer=vault_keys.signer(SIGNER),
+        retention=timedelta(days=30),
     )
 
 
 @pytest.fixture
-async def engine(cluster: Cluster, database: str) -> AsyncIterator[AsyncEngine]:
-    """The service's own role, which owns nothing."""
-    engine = make_engine(cluster, database, "concord_app")
-    yield engine
-    await engine.dispose()
-
-
-@pytest.fixture
-async def intruder(cluster: Cluster, database: str) -> AsyncIterator[AsyncEngine]:
+async def intruder(database: Database) -> AsyncIterator[AsyncEngine]:
     """A superuser: whoever has the machine can switch the triggers off."""
-    engine = make_engine(cluster, database, "postgres")
+    engine = db.create_engine(database.admin_url, connections_max=1)
     yield engine
     await engine.dispose()
 

@@ -182,9 +182,13 @@ async def test_a_folder_that_fails_is_store_failed(tmp_path: Path):
 
 def client_for(url: str):
     return boto3.client(
-        "s3", endpoint_url=url, region_name="us-east-1",
-        aws_access_key_id="a", aws_secret_access_key="b", config=CONFIG.merge(Config(read_timeout=1)),
-    )  # fmt: skip
+        "s3",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="a",
+        aws_secret_access_key="b",
+        config=CONFIG.merge(Config(read_timeout=1)),
+    )
 
 
 async def test_a_server_that_hangs_is_given_up():

@@ -7,18 +7,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from evidence import canonical, entry, keys, merkle, receipt
+from evidence import canonical, entry, merkle, receipt
 from evidence.chain import Appended
 from evidence.errors import Malformed, StreamExists, StreamMissing
+from evidence.keys import LocalKeys
+from evidence.store import DirectoryStore
 from evidence.vault import Vault
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
-SIGNER = keys.local_signer("vault.example/receipts", bytes(range(32)))
-
-
-@pytest.fixture
-def vault() -> Vault:
-    return Vault(origin="vault.example/2026", receipt_signer=SIGNER)
 
 
 async def entries_of(engine: AsyncEngine, stream: UUID) -> list[entry.Entry]:
@@ -197,18 +193,24 @@ async def test_a_receipt_is_signed_stored_and_no_longer_pending(engine: AsyncEng
         await vault.store_receipts(conn, [signed])
         await vault.store_receipts(conn, [signed])
         assert done not in await vault.pending_receipts(conn, since=since)
-    said, by = receipt.verify(signed.note.encode(), [SIGNER.key])
-    assert by == (SIGNER.key,)
+    said, by = receipt.verify(signed.note.encode(), [vault.receipt_key])
+    assert by == (vault.receipt_key,)
     assert (said.stream, said.seq, said.leaf, said.latest) == (stream, 0, done.leaf, 0)
 
 
-async def test_a_receipt_promises_the_log_where_there_is_one():
+async def test_a_receipt_promises_the_log_where_there_is_one(
+    store: DirectoryStore, vault_keys: LocalKeys
+):
     vault = Vault(
-        origin="vault.example/2026", receipt_signer=SIGNER, merge_delay=timedelta(hours=1)
+        origin="vault.example/2026",
+        store=store,
+        keyring=vault_keys.keyring(),
+        receipt_signer=vault_keys.signer("vault.example/receipts"),
+        merge_delay=timedelta(hours=1),
     )
     one = entry.Entry("vault.example/2026", uuid4(), 0, bytes(32), NOON, bytes(32))
     signed = await vault.sign(Appended(one, entry.leaf_hash(entry.encode(one))))
-    said, _ = receipt.verify(signed.note.encode(), [SIGNER.key])
+    said, _ = receipt.verify(signed.note.encode(), [vault.receipt_key])
     assert said.latest - said.time == 3_600_000_000
 
 
