@@ -203,7 +203,9 @@ def draw(onto: Image.Image, box: Parcel, eye: Camera) -> None:
     for side, skin in box.sides.items():
         plain = [box.point(_part(side, u, v)) for u, v in ((0, 0), (1, 0), (1, 1), (0, 1))]
         facing = camera.normal(plain[0], plain[2], plain[1])
-        if camera.dot(facing, tuple(e - p for e, p in zip(eye.eye, plain[0], strict=True))) <= 0:  # type: ignore[arg-type] # three of three
+        x, y, z = plain[0]
+        towards = (eye.eye[0] - x, eye.eye[1] - y, eye.eye[2] - z)
+        if camera.dot(facing, towards) <= 0:
             continue
         broken, gone = _facets(box, eye, side)
         facets += broken
