@@ -48,8 +48,9 @@ def _tables(tables: MetaData) -> Iterator[str]:
     engine = create_mock_engine("postgresql+asyncpg://", note)
     tables.create_all(engine, checkfirst=False)
     # A table's indexes come in no order; a rendering has one.
-    for indexes, group in groupby(statements, lambda made: "INDEX" in made.split("\n")[0]):
-        yield from sorted(group) if indexes else group
+    for are_indexes, group in groupby(statements, lambda made: " INDEX " in made.split("(")[0]):
+        together = list(group)
+        yield from sorted(together) if are_indexes else together
 
 
 def _grants(tables: MetaData) -> str:

@@ -302,7 +302,7 @@ async def test_json_goes_in_and_comes_out_as_it_was(connection):
     assert got == value
 
 
-async def test_of_two_that_deadlock_both_get_their_turn(engine, admin):
+async def test_of_two_that_deadlock_both_get_their_turn(engine):
     async with db.transaction(engine) as (connection, _):
         await write(connection, A)
         await write(connection, B)

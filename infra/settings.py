@@ -1,0 +1,310 @@
+"""Everything that can be set, read once from the environment and checked as a whole.
+
+The only module that reads the environment. Every setting is a field of `Settings`, `mode` is
+CONCORD_MODE, and so on; the table in infra/README.md is generated from here. Without any setting
+the service is a demonstration on embedded parts. In production nothing embedded, insecure or
+left at its default passes.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Self, get_args
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+
+PREFIX = "CONCORD_"
+PREFIX_OF_TESTS = "CONCORD_TEST_"  # addresses of servers that the test bench may use
+
+DEMO_PASSPHRASE = "demonstration only"  # noqa: S105 - refused in production
+DEMO_ORIGIN = "demo.invalid/1"
+PASSPHRASE_LENGTH_MIN = 16
+BEGIN = "<!-- generated: settings -->\n"
+END = "<!-- end: settings -->\n"
+README = Path(__file__).parent / "README.md"
+BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
+
+
+class SettingsError(ValueError):
+    """The environment holds something that is no setting, or that cannot be; names, no values."""
+
+
+class Mode(StrEnum):
+    """DEMO: time can be moved and anyone signs in; DEVELOPMENT: neither; PRODUCTION: checked."""
+
+    DEMO = "demo"
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class Rail(StrEnum):
+    """How money leaves: MANUAL: the operator confirms; FAKE: a server that plays a bank."""
+
+    MANUAL = "manual"
+    FAKE = "fake"
+
+
+def _url_of(*schemes: str) -> AfterValidator:
+    def check(value: Any) -> Any:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if text is not None and urlsplit(text).scheme not in schemes:
+            message = f"must be a URL of {' or '.join(schemes)}"
+            raise ValueError(message)
+        return value
+
+    return AfterValidator(check)
+
+
+def _no_slash(value: str) -> str:
+    return value.rstrip("/")
+
+
+DatabaseUrl = Annotated[SecretStr, _url_of("postgresql")]
+RedisUrl = Annotated[SecretStr, _url_of("redis", "rediss", "unix")]
+MailUrl = Annotated[SecretStr, _url_of("smtp", "smtps")]
+HttpUrl = Annotated[str, _url_of("http", "https"), AfterValidator(_no_slash)]
+
+
+class Settings(BaseModel):
+    """All settings; frozen, and printing it shows no secret."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    mode: Mode = Field(Mode.DEMO, description="`demo`, `development` or `production`")
+    folder: Path = Field(
+        Path(".data"),
+        description="where the embedded parts live: PostgreSQL, files, keys, mail",
+    )
+    host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    base_url: HttpUrl = Field(
+        "http://127.0.0.1:8000", description="the service's public address, without a final slash"
+    )
+
+    database_url: DatabaseUrl | None = Field(
+        None, description="as `concord_app`, the service; without it the embedded PostgreSQL runs"
+    )
+    database_reader_url: DatabaseUrl | None = Field(
+        None, description="as `concord_reader`, what viewers are shown by; may be a replica"
+    )
+    database_admin_url: DatabaseUrl | None = Field(
+        None, description="as a role that may become `concord_owner`; for `migrate` only"
+    )
+    database_connections_max: int = Field(
+        10, ge=1, le=500, description="connections of each process to each of the two"
+    )
+    redis_url: RedisUrl | None = Field(
+        None, description="wakes the workers; without it each process works by itself"
+    )
+
+    store: str | None = Field(
+        None, description="files: a folder's path, or `s3://bucket`; without it, in the folder"
+    )
+    s3_endpoint: HttpUrl | None = Field(None, description="an S3 other than Amazon's")
+    s3_region: str | None = Field(None, min_length=1, description="the bucket's region")
+    s3_access_key: SecretStr | None = Field(None, description="the bucket's access key")
+    s3_secret_key: SecretStr | None = Field(None, description="the bucket's secret key")
+
+    origin: str = Field(
+        DEMO_ORIGIN,
+        pattern=r"^[a-z0-9.-]+(/[a-z0-9._-]+)+$",
+        max_length=200,
+        description="the record's name for ever, as it stands in every entry: host and path",
+    )
+    key_file: Path | None = Field(
+        None, description="the vault's keys, encrypted; without it, in the folder"
+    )
+    key_passphrase: SecretStr = Field(
+        SecretStr(DEMO_PASSPHRASE), description="what opens the key file"
+    )
+
+    mail_url: MailUrl | None = Field(
+        None,
+        description="`smtp://user:password@host:port`; without it mail is a file in the folder",
+    )
+    mail_from: str = Field(
+        "Concord <concord@demo.invalid>", pattern=r"@", description="sender of the service's mail"
+    )
+    rail: Rail = Field(Rail.MANUAL, description="how money leaves: `manual` or `fake`")
+    rail_url: HttpUrl | None = Field(None, description="address of the fake rail")
+
+    upload_bytes_max: int = Field(
+        50 * 2**20, ge=1, le=5 * 2**30, description="size of one file at most"
+    )
+    uploads_per_claim_max: int = Field(40, ge=1, description="files of one side in one claim")
+    upload_bytes_per_claim_max: int = Field(
+        500 * 2**20, ge=1, description="size of all files of one side in one claim"
+    )
+    upload_seconds_max: int = Field(600, ge=1, description="how long one upload may take")
+
+    session_hours: int = Field(12, ge=1, le=24 * 90, description="how long one stays signed in")
+    link_minutes: int = Field(15, ge=1, le=24 * 60, description="how long a sign-in link is good")
+    token_days: int = Field(365, ge=1, le=366, description="how long an API token is good at most")
+
+    requests_per_minute: int = Field(600, ge=1, description="of one actor")
+    requests_per_minute_unknown: int = Field(60, ge=1, description="of one address, not signed in")
+    links_per_hour: int = Field(10, ge=1, description="sign-in links asked for by one address")
+    uploads_per_hour: int = Field(200, ge=1, description="uploads of one actor")
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether time may be moved and sign-in links are handed out."""
+        return self.mode is Mode.DEMO
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the service starts a PostgreSQL of its own."""
+        return self.database_url is None
+
+    @property
+    def postgres_folder(self) -> Path:
+        """Where the embedded PostgreSQL keeps its data."""
+        return self.folder / "postgres"
+
+    @property
+    def store_bucket(self) -> str | None:
+        """The bucket, where files go to S3."""
+        return self.store.removeprefix("s3://") if self._is_s3 and self.store else None
+
+    @property
+    def store_folder(self) -> Path | None:
+        """The folder, where files go to one."""
+        return None if self._is_s3 else Path(self.store) if self.store else self.folder / "store"
+
+    @property
+    def keys(self) -> Path:
+        """The vault's key file."""
+        return self.key_file or self.folder / "keys.json"
+
+    @property
+    def mail_folder(self) -> Path | None:
+        """Where mail is written, if it is not sent."""
+        return self.folder / "mail" if self.mail_url is None else None
+
+    @property
+    def _is_s3(self) -> bool:
+        return self.store is not None and self.store.startswith("s3://")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        problems = [*self._contradictions()]
+        if self.mode is Mode.PRODUCTION:
+            problems += self._not_for_production()
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _contradictions(self) -> Iterator[str]:
+        if (self.database_url is None) != (self.database_reader_url is None):
+            yield f"{_name('database_url')} and {_name('database_reader_url')} go together"
+        if self.store is not None and "://" in self.store and not BUCKET.fullmatch(self.store):
+            yield f"{_name('store')} is a folder's path or s3://bucket"
+        if (self.s3_access_key is None) != (self.s3_secret_key is None):
+            yield f"{_name('s3_access_key')} and {_name('s3_secret_key')} go together"
+        if not self._is_s3 and (self.s3_endpoint or self.s3_access_key or self.s3_region):
+            yield f"S3 is described, but {_name('store')} is not s3://bucket"
+        if (self.rail is Rail.FAKE) != (self.rail_url is not None):
+            yield f"{_name('rail_url')} goes with {_name('rail')}=fake, and only with it"
+        if self.upload_bytes_per_claim_max < self.upload_bytes_max:
+            yield f"{_name('upload_bytes_per_claim_max')} is less than one file may have"
+        if self.base_url.startswith("http://") and urlsplit(self.base_url).hostname not in LOOPBACK:
+            yield f"{_name('base_url')} must be https, but for this machine itself"
+
+    def _not_for_production(self) -> Iterator[str]:
+        passphrase = self.key_passphrase.get_secret_value()
+        wrong = {
+            "database_url": self.database_url is None,
+            "store": self.store is None or (not self._is_s3 and not Path(self.store).is_absolute()),
+            "origin": self.origin == DEMO_ORIGIN,
+            "key_file": self.key_file is None or not self.key_file.is_absolute(),
+            "key_passphrase": len(passphrase) < PASSPHRASE_LENGTH_MIN
+            or passphrase == DEMO_PASSPHRASE,
+            "mail_url": self.mail_url is None,
+            "mail_from": self.mail_from.endswith(".invalid>"),
+            "rail": self.rail is Rail.FAKE,
+            "base_url": not self.base_url.startswith("https://"),
+            "s3_endpoint": self.s3_endpoint is not None and self.s3_endpoint.startswith("http://"),
+        }
+        for field, is_wrong in wrong.items():
+            if is_wrong:
+                yield f"in production {_name(field)} must be set, and safely"
+        for field in ("database_url", "database_reader_url"):
+            url = getattr(self, field)
+            user = urlsplit(url.get_secret_value()).username if url is not None else None
+            if user == "postgres":
+                yield f"in production {_name(field)} must not be the superuser"
+
+
+def read(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read and check all settings; raises SettingsError with every problem, and no value.
+
+    An empty variable counts as not set. One that begins with CONCORD_ and is no setting is an
+    error: it is a misspelling, and its default would be used in silence.
+    """
+    found = {
+        name.removeprefix(PREFIX): value
+        for name, value in environment.items()
+        if name.startswith(PREFIX) and not name.startswith(PREFIX_OF_TESTS)
+    }
+    unknown = sorted(name for name in found if name.lower() not in Settings.model_fields)
+    if unknown:
+        message = "no such setting: " + ", ".join(PREFIX + name for name in unknown)
+        raise SettingsError(message)
+    try:
+        return Settings(**{name.lower(): value for name, value in found.items() if value})
+    except ValidationError as error:
+        raise SettingsError("; ".join(_problems(error))) from None
+
+
+def table() -> str:
+    """Return the settings as a Markdown table, for infra/README.md."""
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for field, info in Settings.model_fields.items():
+        rows.append(f"| `{_name(field)}` | {_default(info)} | {info.description} |")
+    return "\n".join(rows) + "\n"
+
+
+def renewed(readme: str) -> str:
+    """Return the README with its table made anew; ValueError without both markers."""
+    head, begin, rest = readme.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise ValueError("the README lacks the markers of the settings")
+    return head + begin + table() + end + tail
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors(include_input=False, include_url=False, include_context=False):
+        text = problem["msg"].removeprefix("Value error, ")
+        yield f"{_name(str(problem['loc'][0]))}: {text}" if problem["loc"] else text
+
+
+def _name(field: str) -> str:
+    return PREFIX + field.upper()
+
+
+def _default(info: FieldInfo) -> str:
+    if info.default is None:
+        return ""
+    if SecretStr in (info.annotation, *get_args(info.annotation)):
+        return "(demo only)"
+    return f"`{info.default}`"
+
+
+if __name__ == "__main__":
+    README.write_text(renewed(README.read_text(encoding="utf-8")), encoding="utf-8")
+    sys.stdout.write(f"{README} is current\n")
