@@ -150,7 +150,13 @@ PAGE = listing.Listing(
 )
 
 
-def _said(mine: bool, day: int, hour: int, minute: int, text: str) -> chat.Line:  # noqa: FBT001 - a row of a table
+def _said(
+    mine: bool,  # noqa: FBT001 - a column of the table below
+    day: int,
+    hour: int,
+    minute: int,
+    text: str,
+) -> chat.Line:
     return chat.Line(mine=mine, text=text, sent=datetime(2026, 3, day, hour, minute, tzinfo=CET))
 
 
