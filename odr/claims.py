@@ -55,7 +55,7 @@ async def file(work: Work, filing: Filing) -> UUID:
     bought = await orders.bought(work.conn, filing.order_id)
     party = _party(work, bought.order)
     rulebook = work.rulebooks.in_force(work.at)
-    if not filing.reason.may_be_filed_by(party):
+    if filing.reason.filer is not party:
         raise Invalid(("reason",), "not_for_this_party", party=party.value)
     rulebook.check_filing(filing.reason, bought.purchase, work.at)
     text_within(filing.statement, ("statement",), rulebook.limits.statement_characters)

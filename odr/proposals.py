@@ -21,8 +21,8 @@ REASONS_MAX: Final = 8000
 """Characters in the reasons that a mediator gives for a proposal."""
 
 _CAUCUS: Final = {
-    Side.CLAIMANT: (Channel.CLAIMANT_CAUCUS, Proposal.claimant_accepts),
-    Side.RESPONDENT: (Channel.RESPONDENT_CAUCUS, Proposal.respondent_accepts),
+    Side.CLAIMANT: (Channel.CLAIMANT_CAUCUS, "claimant_accepts"),
+    Side.RESPONDENT: (Channel.RESPONDENT_CAUCUS, "respondent_accepts"),
 }
 
 
@@ -77,7 +77,7 @@ async def _answer(
     if proposal.state != ProposalState.OPEN:
         raise Unmet(act=act, fact=Fact.PROPOSAL_TO_ANSWER)
     await work.conn.execute(
-        update(Proposal).where(col(Proposal.id) == proposal_id).values({column.key: accepts})
+        update(Proposal).where(col(Proposal.id) == proposal_id).values({column: accepts})
     )
     entry = Entry(
         said={"proposal": str(proposal_id), "accepts": accepts},
