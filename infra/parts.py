@@ -1,0 +1,141 @@
+"""The service's parts, built from its settings: engine, store, keys, vault, office.
+
+Everything that reads or writes outside is made here and handed down, so that a fake is an
+argument. What serves pages and what runs the worker take these parts; nothing else builds any.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import boto3
+from botocore.config import Config
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from evidence.s3 import S3Store
+from evidence.store import DirectoryStore, Store
+from evidence.vault import Vault
+from infra import database, keys
+from infra.keys import Keys
+from infra.postgres import Cluster
+from infra.settings import Settings
+from odr import actions, rulebook
+from odr.rulebook import Rulebooks
+from odr.work import Office
+
+_DATABASE: Final = "concord"
+_S3_SECONDS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """Where the database is, for the service and for what it shows."""
+
+    app: str
+    reader: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the service is made of. ``bell`` wakes the worker of this process."""
+
+    settings: Settings
+    urls: Urls
+    engine: AsyncEngine
+    keys: Keys
+    store: Store
+    vault: Vault
+    office: Office
+    bell: asyncio.Event
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Parts]:
+    """Build all parts and take them down again; the embedded PostgreSQL is started and stopped."""
+    async with AsyncExitStack() as stack:
+        urls = await _urls(settings, stack)
+        engine = database.create_engine(urls.app, connections_max=settings.database_connections_max)
+        stack.push_async_callback(engine.dispose)
+        await database.check(engine)
+        opened_keys = await keys.opened(
+            settings.keys, settings.key_passphrase.get_secret_value(), settings.origin
+        )
+        store = _store(settings, stack)
+        vault = Vault(
+            origin=settings.origin,
+            store=store,
+            keyring=opened_keys.keyring,
+            receipt_signer=opened_keys.receipts,
+            spool_folder=_spool(settings),
+        )
+        bell = asyncio.Event()
+        made = office(engine, vault, opened_keys, rail=settings.rail.value, wake=bell.set)
+        yield Parts(settings, urls, engine, opened_keys, store, vault, made, bell)
+
+
+def office(
+    engine: AsyncEngine, vault: Vault, opened_keys: Keys, *, rail: str, wake: Callable[[], None]
+) -> Office:
+    """The office of acts over these parts, with the rulebooks that are installed."""
+    return Office(
+        engine=engine,
+        vault=vault,
+        rulebooks=Rulebooks(rulebook.load_all()),
+        caucus=opened_keys.caucus,
+        consequences=actions.CONSEQUENCES,
+        rail=rail,
+        wake=wake,
+    )
+
+
+async def _urls(settings: Settings, stack: AsyncExitStack) -> Urls:
+    if settings.database_url is not None and settings.database_reader_url is not None:
+        return Urls(
+            settings.database_url.get_secret_value(),
+            settings.database_reader_url.get_secret_value(),
+        )
+    cluster = Cluster(settings.postgres_folder)
+    await asyncio.to_thread(cluster.start)
+    stack.push_async_callback(asyncio.to_thread, cluster.stop)
+    await database.prepare(cluster.url(), _DATABASE)
+    admin = cluster.url(_DATABASE)
+    await database.migrate(admin)
+    if settings.is_demo:
+        await database.make_demonstration(admin)
+    return Urls(cluster.url(_DATABASE, database.APP), cluster.url(_DATABASE, database.READER))
+
+
+def _spool(settings: Settings) -> Path:
+    """Ciphertext is spooled beside the data, not in a memory file system."""
+    folder = settings.folder / "spool"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _store(settings: Settings, stack: AsyncExitStack) -> Store:
+    if settings.store_folder is not None:
+        return DirectoryStore(settings.store_folder)
+    bucket = settings.store_bucket
+    if bucket is None:
+        raise RuntimeError("the settings name neither a folder nor a bucket")
+    secret = settings.s3_secret_key
+    access = settings.s3_access_key
+    client = boto3.client(
+        "s3",
+        endpoint_url=settings.s3_endpoint,
+        region_name=settings.s3_region,
+        aws_access_key_id=access.get_secret_value() if access else None,
+        aws_secret_access_key=secret.get_secret_value() if secret else None,
+        config=Config(
+            connect_timeout=_S3_SECONDS,
+            read_timeout=_S3_SECONDS * 3,
+            retries={"max_attempts": 3, "mode": "standard"},
+            max_pool_connections=32,
+        ),
+    )
+    store = S3Store(client, bucket)
+    stack.callback(store.close)
+    return store
