@@ -86,11 +86,11 @@ SELECT version FROM moved
 """
 )
 
-_SUPERSEDE: Final = typed(
+_LEAVE: Final = typed(
     """
 WITH offered AS (
     UPDATE offers SET state = 'superseded', ended_at = :at
-    WHERE case_id = :case AND state = 'open'
+    WHERE case_id = :case AND state = 'open' AND :decided
 ), unseated AS (
     UPDATE seats SET until = :at
     WHERE case_id = :case AND until IS NULL AND role = ANY(:leaving)
@@ -185,13 +185,16 @@ def _row(found: RowMapping) -> Case:
     return Case(**{name: found[name] for name in Case.__table__.c.keys()})  # type: ignore[attr-defined]  # noqa: SIM118 - a column collection iterates columns; SQLModel gives every table class its Table
 
 
-async def _locked(work: Work, case_id: UUID) -> tuple[Case, frozenset[Role]]:
-    """The case under its row lock, with the actor's roles; ``NotFound`` if it is not theirs."""
+async def _locked(work: Work, case_id: UUID, *, waits: bool = True) -> tuple[Case, frozenset[Role]]:
+    """The case under its row lock, with the actor's roles; ``NotFound`` if it is not theirs.
+
+    Nor is it found if somebody else has it locked and this one does not wait.
+    """
     visible = true() if work.actor is policy.SERVICE else policy.sees_case()
     statement = (
         select(*Case.__table__.c, policy.roles_in_case(col(Case.id)).label("seated"))  # type: ignore[attr-defined]  # SQLModel gives every table class its Table
         .where(col(Case.id) == case_id, visible)
-        .with_for_update(of=Case)
+        .with_for_update(of=Case, skip_locked=not waits)
     )
     found = (await work.conn.execute(statement, work.actor.parameters())).mappings().one_or_none()
     if found is None:
@@ -231,6 +234,31 @@ async def _measured(work: Work, case: Case) -> tuple[Mapping[str, Any], list[Map
     return found, sorted(late or (), key=lambda clock: (clock["due"], clock["id"]))
 
 
+async def _current(work: Work, case: Case) -> tuple[Case, measures.Measures, list[datetime]]:
+    """A locked case after its clocks due at ``work.at`` ran; its measures; when they were due."""
+    fired: list[datetime] = []
+    found, overdue = await _measured(work, case)
+    while overdue and work.clocks_run:
+        fired.append(datetime.fromisoformat(overdue[0]["due"]))
+        await fire(work, case, overdue[0])
+        case, _ = await _locked(work, case.id)
+        found, overdue = await _measured(work, case)
+    return case, found, fired
+
+
+async def catch_up(work: Work, case_id: UUID) -> int:
+    """Let every clock of a case that is due at ``work.at`` run, in order; tells how many ran.
+
+    Does not wait for whoever holds the case (0): their act runs what is due before it.
+    """
+    try:
+        case, _ = await _locked(work, case_id, waits=False)
+    except NotFound:
+        return 0
+    _, _, fired = await _current(work, case)
+    return len(fired)
+
+
 async def hold(
     work: Work,
     case_id: UUID,
@@ -247,13 +275,7 @@ async def hold(
     case, seated = await _locked(work, case_id)
     roles = seated if roles is None else roles
     before = case.state
-    found, overdue = await _measured(work, case)
-    last: datetime | None = None
-    while overdue and work.clocks_run:
-        last = datetime.fromisoformat(overdue[0]["due"])
-        await fire(work, case, overdue[0])
-        case, _ = await _locked(work, case_id)
-        found, overdue = await _measured(work, case)
+    case, found, fired = await _current(work, case)
     rulebook = work.rulebooks.version(case.rulebook)
     held_facts = measures.holding(
         found, rulebook, case.state, Reason(case.reason), policy.side_of(roles)
@@ -261,8 +283,8 @@ async def hold(
     try:
         row = allowed(case.state, act, roles, held_facts)
     except (NotAllowed, Unmet):
-        if last is not None and act in table.acts(before, roles):
-            raise Late(act=act, due=last) from None
+        if fired and act in table.acts(before, roles):
+            raise Late(act=act, due=fired[-1]) from None
         raise
     if version is not None and version != case.version:
         raise Stale(expected=version, version=case.version)
@@ -291,12 +313,16 @@ async def follow(work: Work, case_id: UUID, act: Act, role: Role = Role.SERVICE)
 async def offers(work: Work, case_id: UUID, act: Act, role: Role) -> bool:
     """Whether the table and the facts of a held case allow ``act``; refuses nothing."""
     case, _ = await _locked(work, case_id)
+    return await _possible(work, case, act, role)
+
+
+async def _possible(work: Work, case: Case, act: Act, role: Role) -> bool:
+    """Whether a locked case lets somebody who is on neither side ``act``."""
     found, _ = await _measured(work, case)
     rulebook = work.rulebooks.version(case.rulebook)
     holding = measures.holding(found, rulebook, case.state, Reason(case.reason), None)
-    return act in table.acts(case.state, frozenset({role})) and all(
-        fact in holding for fact in REQUIRES.get(act, ())
-    )
+    offered = act in table.acts(case.state, frozenset({role}))
+    return offered and all(fact in holding for fact in REQUIRES.get(act, ()))
 
 
 async def start_clock(work: Work, held: Held, clock: Start) -> None:
@@ -327,12 +353,8 @@ async def fire(work: Work, case: Case, overdue: Mapping[str, Any]) -> None:
         .values(state=ClockState.FIRED, ended_at=fired)
     )
     dated = work.dated(fired)
-    found, _ = await _measured(dated, case)
-    rulebook = work.rulebooks.version(case.rulebook)
-    holding = measures.holding(found, rulebook, case.state, Reason(case.reason), None)
     for act in timers.TIMERS[clock].acts:
-        offered = act in table.acts(case.state, frozenset({Role.CLOCK}))
-        if offered and all(fact in holding for fact in REQUIRES.get(act, ())):
+        if await _possible(dated, case, act, Role.CLOCK):
             consequence = work.office.consequences[act]
             await consequence(dated, case.id, UUID(overdue["subject"]))
             return
@@ -473,21 +495,5 @@ async def _leave(work: Work, held: Held) -> None:
         leaving.append(Role.ARBITRATOR)
     decided = target.stage in _DECIDED and source.stage not in _DECIDED
     if leaving or decided:
-        await work.conn.execute(
-            _LEAVE if not decided else _SUPERSEDE,
-            {"case": held.id, "at": work.at, "leaving": [role.value for role in leaving]},
-        )
-
-
-_LEAVE: Final = typed(
-    """
-WITH unseated AS (
-    UPDATE seats SET until = :at
-    WHERE case_id = :case AND until IS NULL AND role = ANY(:leaving)
-), ended AS (
-    UPDATE appointments SET ended_at = :at, end_reason = 'stage_over'
-    WHERE case_id = :case AND ended_at IS NULL
-)
-UPDATE proposals SET state = 'failed' WHERE case_id = :case AND state = 'open'
-"""
-)
+        ends = {"leaving": [role.value for role in leaving], "decided": decided}
+        await work.conn.execute(_LEAVE, {"case": held.id, "at": work.at, **ends})
