@@ -201,7 +201,16 @@ def platform_advance(fact: UUID, trade: Trade, case: UUID, amount: Money) -> lis
     return refund(fact, trade, case, Shares(0, 0, _minor(trade, amount)))
 
 
-def refund_on_return(  # noqa: PLR0913  # an agreed return has this many parts
+def without_recourse(fact: UUID, trade: Trade, case: UUID, amount: Money) -> list[Transfer]:
+    """Grant a refund that the operator pays and bears: nobody owes it."""
+    platform, granted = trade.of_house(Kind.PLATFORM), payable(case, trade.currency)
+    return [
+        ledger.single(fact, "refund_without_recourse", platform, granted, amount, cause=case),
+        _entitlement_used(fact, trade, case, amount),
+    ]
+
+
+def refund_on_return(  # an agreed return has this many parts
     fact: UUID,
     trade: Trade,
     case: UUID,
@@ -350,7 +359,7 @@ def loss_reserved(
     return [ledger.hold(fact, "loss_reserved", fund, payee, amount, cause=claim)]
 
 
-def reserve_changed(  # noqa: PLR0913  # a reserve has this many parts
+def reserve_changed(  # a reserve has this many parts
     fact: UUID, claim: UUID, insurer: UUID, payee: Account, amount: Money, *, reserve: UUID
 ) -> list[Transfer]:
     """Replace the hold ``reserve`` by one of another amount; an amount of zero ends it."""
