@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import insert, text
@@ -34,8 +35,8 @@ from odr.models.trade import (
 from odr.money import Money
 from odr.policy import Viewer
 from odr.terms import Item, Terms
-from odr.work import Office
 from odr.words import Peril, Reason, Remedy
+from odr.work import Office
 
 SIGNER = "vault.example/receipts"
 RAIL = "manual"
@@ -88,18 +89,35 @@ async def now(conn: AsyncConnection) -> datetime:
     return (await conn.execute(text("SELECT service_now()"))).scalar_one()
 
 
-async def make(
-    engine: AsyncEngine,
-    *,
-    bond_minor: int = 100_000,
-    fund_minor: int = 1_000_000,
-    currency: str = "EUR",
-    insured: str = "seller",
-    deductible_minor: int = 500,
-    claim_limit_minor: int = 50_000,
-    aggregate_limit_minor: int = 500_000,
-) -> World:
-    """A world in the database. ``insured`` is "seller" or "marketplace"."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What can be chosen of a world. ``insured`` is "seller" or "marketplace"."""
+
+    currency: str = "EUR"
+    bond_minor: int = 100_000
+    fund_minor: int = 1_000_000
+    insured: str = "seller"
+    deductible_minor: int = 500
+    claim_limit_minor: int = 50_000
+    aggregate_limit_minor: int = 500_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goods:
+    """What can be chosen of an order."""
+
+    total_minor: int = 12_900
+    freight_minor: int = 900
+    currency: str = "EUR"
+    cap_minor: int | None = 5_000
+    covered: bool = True
+    placed_days_ago: int = 10
+    delivered: bool = True
+
+
+async def make(engine: AsyncEngine, **chosen: Any) -> World:
+    """A world in the database; ``chosen`` as in ``Setting``."""
+    setting = Setting(**chosen)
     async with engine.begin() as conn:
         at = await now(conn)
         maker = _Maker(conn, at)
@@ -107,16 +125,10 @@ async def make(
         marketplace_id = await maker.organisation(OrganisationKind.MARKETPLACE, "Market")
         seller_id = await maker.organisation(OrganisationKind.SELLER, "Seller")
         insurer_id = await maker.organisation(OrganisationKind.INSURER, "Insurer")
-        await maker.bond(marketplace_id, seller_id, Money(bond_minor, currency))
-        await maker.fund(insurer_id, Money(fund_minor, currency))
-        cover_id = await maker.cover(
-            insurer_id,
-            {"seller": seller_id, "marketplace": marketplace_id}[insured],
-            currency,
-            claim_limit_minor=claim_limit_minor,
-            aggregate_limit_minor=aggregate_limit_minor,
-            deductible_minor=deductible_minor,
-        )
+        await maker.bond(marketplace_id, seller_id, Money(setting.bond_minor, setting.currency))
+        await maker.fund(insurer_id, Money(setting.fund_minor, setting.currency))
+        insured = {"seller": seller_id, "marketplace": marketplace_id}[setting.insured]
+        cover_id = await maker.cover(insurer_id, insured, setting)
         return World(
             at=at,
             operator_id=operator_id,
@@ -142,22 +154,12 @@ async def make(
         )
 
 
-async def order(
-    engine: AsyncEngine,
-    world: World,
-    *,
-    total_minor: int = 12_900,
-    freight_minor: int = 900,
-    currency: str = "EUR",
-    cap_minor: int | None = 5_000,
-    covered: bool = True,
-    placed_days_ago: int = 10,
-    delivered: bool = True,
-) -> UUID:
-    """A paid order of the world's buyer with one line of two pieces, shipped, in escrow."""
+async def order(engine: AsyncEngine, world: World, **chosen: Any) -> UUID:
+    """A paid order of the world's buyer, shipped, in escrow; ``chosen`` as in ``Goods``."""
+    goods = Goods(**chosen)
     async with engine.begin() as conn:
         at = await now(conn)
-        placed = at - timedelta(days=placed_days_ago)
+        placed = at - timedelta(days=goods.placed_days_ago)
         policy = {"returnDays": 14}
         row = Order(
             id=ids.new(at),
@@ -165,9 +167,9 @@ async def order(
             reference=f"O-{secrets.token_hex(6)}",
             buyer_id=world.buyer.account_id,
             seller_id=world.seller_id,
-            currency=currency,
-            total_minor=total_minor,
-            freight_minor=freight_minor,
+            currency=goods.currency,
+            total_minor=goods.total_minor,
+            freight_minor=goods.freight_minor,
             category="electronics",
             language="en",
             country="DE",
@@ -180,13 +182,15 @@ async def order(
             registered_at=at,
         )
         await conn.execute(insert(Order).values(row.model_dump()))
-        await _goods(conn, row, delivered=delivered)
-        if covered:
+        await _goods(conn, row, delivered=goods.delivered)
+        if goods.covered:
             await conn.execute(insert(OrderCover).values(order_id=row.id, cover_id=world.cover_id))
-        trade = Trade(row.id, world.seller_id, currency)
+        trade = Trade(row.id, world.seller_id, goods.currency)
         await ledger.open_accounts(conn, trade.accounts())
-        cap = None if cap_minor is None else Money(cap_minor, currency)
-        await ledger.book(conn, journal.order_paid(trade, Money(total_minor, currency), cap))
+        cap = None if goods.cap_minor is None else Money(goods.cap_minor, goods.currency)
+        await ledger.book(
+            conn, journal.order_paid(trade, Money(goods.total_minor, goods.currency), cap)
+        )
         return row.id
 
 
@@ -329,7 +333,7 @@ class _Maker:
         await ledger.open_accounts(self.conn, ledger.accounts_of(lines))
         await ledger.book(self.conn, lines)
 
-    async def cover(self, insurer: UUID, insured: UUID, currency: str, **limits: int) -> UUID:
+    async def cover(self, insurer: UUID, insured: UUID, setting: Setting) -> UUID:
         made = ids.new(self.at)
         await self.conn.execute(
             insert(Cover).values(
@@ -338,11 +342,13 @@ class _Maker:
                 insured_id=insured,
                 reference=f"C-{made.hex[:12]}",
                 perils=[Peril.DAMAGE.value, Peril.LOSS.value],
-                currency=currency,
+                currency=setting.currency,
+                claim_limit_minor=setting.claim_limit_minor,
+                aggregate_limit_minor=setting.aggregate_limit_minor,
+                deductible_minor=setting.deductible_minor,
                 starts=date(2020, 1, 1),
                 ends=date(2099, 12, 31),
                 registered_at=self.at,
-                **limits,
             )
         )
         return made
