@@ -27,6 +27,8 @@ from graphql.validation import ASTValidationRule, specified_rules
 
 from schema import ids
 
+_TOO_MANY_TOKENS: Final = "Document contains more than"
+BAD_SYNTAX: Final = "GRAPHQL_PARSE_FAILED"
 BAD_DOCUMENT: Final = "GRAPHQL_VALIDATION_FAILED"
 BAD_VARIABLES: Final = "BAD_USER_INPUT"
 VARIABLE_ERRORS_MAX: Final = 20
@@ -139,12 +141,14 @@ class Documents:
         *,
         most: int,
         rules: Sequence[type[ASTValidationRule]] = (),
-        check: Callable[[str], None] | None = None,
+        check_text: Callable[[str], None] = lambda _text: None,
+        check_node: Callable[[DocumentNode], None] = lambda _node: None,
         tokens_max: int | None = None,
     ) -> None:
         self._schema = schema
         self._rules = (*specified_rules, *rules)
-        self._check = check
+        self._check_text = check_text
+        self._check_node = check_node
         self._tokens_max = tokens_max
         self._kept: Recent[tuple[str, str | None], Document] = Recent(most)
 
@@ -158,12 +162,15 @@ class Documents:
         return found
 
     def _read(self, text: str, operation_name: str | None) -> Document:
-        if self._check is not None:
-            self._check(text)
+        self._check_text(text)
         try:
-            node = parse(text, max_tokens=self._tokens_max)
+            node = parse(text, max_lexical_tokens=self._tokens_max)
         except GraphQLError as error:
-            raise Refused([_coded(error, "GRAPHQL_PARSE_FAILED")]) from error
+            if _TOO_MANY_TOKENS in error.message:
+                told = {"limit": "tokens", "maximum": self._tokens_max}
+                error.extensions = {"code": "LIMIT", **told}
+            raise Refused([_coded(error, BAD_SYNTAX)]) from error
+        self._check_node(node)
         errors = validate(
             self._schema, node, self._rules, max_errors=VARIABLE_ERRORS_MAX, hide_suggestions=True
         )

@@ -4,6 +4,7 @@ Each of the reader's declarations is used at least once, and the rows hold what 
 ordering and nulls.
 """
 
+import asyncio
 import enum
 import uuid
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import strawberry
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from strawberry.schema.config import StrawberryConfig
 
+from odr.errors import NotFound
 from schema import scalars
 from schema.reader import declaration as read
 from schema.reader.page import Connection
@@ -326,6 +328,14 @@ class Query:
     @strawberry.field
     async def broken(self) -> str | None:
         raise RuntimeError("a secret of the house")
+
+    @strawberry.field
+    async def missing(self) -> str | None:
+        raise NotFound
+
+    @strawberry.field
+    async def slow(self) -> str | None:
+        await asyncio.sleep(60)
 
 
 @strawberry.type

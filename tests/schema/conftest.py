@@ -4,10 +4,13 @@ import asyncio
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
+from starlette.requests import Request
 
+from schema.http import Endpoint, TurnedAway
 from schema.reader.connections import Connections
 from schema.reader.document import Documents
 from schema.reader.reading import Answer, Reader
@@ -73,3 +76,34 @@ def asked(connections, librarian):
     ask.reader = reader
     ask.documents = documents
     return ask
+
+
+@pytest.fixture
+def endpoint(connections, librarian):
+    """Make an endpoint over the library; the header `member` says who asks."""
+
+    async def context(request: Request) -> library.Context:
+        number = request.headers.get("member", "1")
+        if not number.isdecimal():
+            raise TurnedAway(401, "UNAUTHENTICATED", "Sign in.")
+        return library.Context(library.viewer(int(number)), admin=librarian)
+
+    def make(**parts: Any) -> Endpoint:
+        return Endpoint(Reader(library.schema(), connections), context, **parts)
+
+    return make
+
+
+@pytest.fixture
+async def client():
+    """Speak HTTP to an endpoint in this process: `await client(endpoint).post(...)`."""
+    opened = []
+
+    def open_(served: Endpoint) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app=served, raise_app_exceptions=True)
+        opened.append(httpx.AsyncClient(transport=transport, base_url="http://test"))
+        return opened[-1]
+
+    yield open_
+    for each in opened:
+        await each.aclose()
