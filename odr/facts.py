@@ -23,7 +23,6 @@ from odr.models.states import (
     ClockState,
     ObligationState,
     OfferState,
-    PayoutState,
     ProposalState,
 )
 from odr.procedure.acts import Role, State
@@ -134,10 +133,13 @@ def _owed() -> dict[str, Any]:
             col(Obligation.case_id) == col(Case.id),
             col(Obligation.state) == ObligationState.DUE,
         ),
-        "payouts": select(func.count()).where(
+        # By the obligation: a payout that was returned is followed by another one.
+        "payouts": select(func.count())
+        .select_from(Payout)
+        .join(Obligation, col(Obligation.id) == col(Payout.obligation_id))
+        .where(
             col(Payout.case_id) == col(Case.id),
-            col(Payout.obligation_id).is_not(None),
-            col(Payout.state) != PayoutState.PAID,
+            col(Obligation.state) == ObligationState.DUE,
         ),
     }
 

@@ -30,14 +30,27 @@ class Obligation(SQLModel, table=True):
 
 
 class Payout(SQLModel, table=True):
-    """Money on its way out. Key and reference derive from the id, never from the try."""
+    """Money on its way out. Key and reference derive from the id, never from the try.
+
+    ``again_of`` is the rejected or returned payout in whose place this one is, ``planned_by`` who
+    asked for that. ``reason`` is what the rail said when it did not pay; ``asked_at`` is when it
+    was last asked about this payout.
+    """
 
     __tablename__ = "payouts"
     __table_args__ = (
         CheckConstraint("amount_minor > 0", name="amount"),
         Index("payouts_by_case", "case_id"),
         Index("payouts_by_insurance_claim", "insurance_claim_id"),
+        Index("payouts_by_payee", "payee", "created"),
+        Index(
+            "payouts_under_way",
+            "rail",
+            "asked_at",
+            postgresql_where=text("state IN ('submitting','submitted','paid','rejected')"),
+        ),
         UniqueConstraint("reference"),
+        UniqueConstraint("again_of"),
     )
 
     id: UUID = Field(sa_column=columns.key())
@@ -53,20 +66,28 @@ class Payout(SQLModel, table=True):
     rail_id: str | None = Field(default=None, max_length=100)
     state: PayoutState = Field(sa_column=columns.word(PayoutState, "payout_state"))
     tries: int = Field(default=0)
+    again_of: UUID | None = Field(default=None, foreign_key="payouts.id")
+    planned_by: UUID | None = Field(default=None, foreign_key="accounts.id")
     approved_by: UUID | None = Field(default=None, foreign_key="accounts.id")
     created: datetime = Field(sa_column=columns.instant())
     expected_at: datetime = Field(sa_column=columns.instant())
     paid_at: datetime | None = Field(default=None, sa_column=columns.instant(null=True))
+    asked_at: datetime | None = Field(default=None, sa_column=columns.instant(null=True))
+    reason: str | None = Field(default=None, max_length=200)
 
 
 class RailEvent(SQLModel, table=True):
-    """A rail told us something; its id makes the telling count once."""
+    """A rail told us something; its id makes the telling count once.
+
+    Without ``payout_id`` it is about a ``reference`` that we do not know (yet).
+    """
 
     __tablename__ = "rail_events"
 
     rail: str = Field(primary_key=True, max_length=20)
     event_id: str = Field(primary_key=True, max_length=100)
     payout_id: UUID | None = Field(default=None, foreign_key="payouts.id", index=True)
+    reference: str = Field(max_length=100)
     kind: str = Field(max_length=40)
     at: datetime = Field(sa_column=columns.instant())
 
