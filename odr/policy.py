@@ -32,7 +32,9 @@ SCOPES: Final = {
 class Viewer:
     """Who looks or acts: an account, the organisations it acts for, and what it may do at all.
 
-    ``scopes`` is None for a person in a browser; a token may do only what its scopes say.
+    ``scopes`` is None for a person in a browser; a token may do only what its scopes say. One that
+    is not ``personal`` is an organisation's token: the account only names who made it, and what
+    that person may see and do of their own (a seat, an order, a notice) is not the token's.
     """
 
     account_id: UUID
@@ -41,21 +43,38 @@ class Viewer:
     scopes: frozenset[str] | None = None
     language: str = "en"
     zone: str = "UTC"
+    personal: bool = True
 
     def may(self, scope: str) -> bool:
         """Whether the viewer may do at all what ``scope`` stands for."""
         return self.scopes is None or scope in self.scopes
 
+    @property
+    def person(self) -> UUID:
+        """The account whose own things the viewer may see and use: none's for such a token."""
+        return self.account_id if self.personal else NOBODY
+
     def parameters(self) -> dict[str, Any]:
         """What the SQL filters of this module bind."""
         return {
-            "viewer_account": self.account_id,
+            "viewer_account": self.person,
             "viewer_organisations": list(self.organisation_ids),
             "viewer_operator": self.operator,
         }
 
+    def settings(self) -> dict[str, str]:
+        """What row-level security reads (policy.sql), to be set for each transaction."""
+        return {
+            "concord.account": str(self.person),
+            "concord.organisations": "{" + ",".join(map(str, self.organisation_ids)) + "}",
+            "concord.operator": "on" if self.operator else "",
+        }
 
-SERVICE: Final = Viewer(UUID(int=0), operator=True)
+
+NOBODY: Final = UUID(int=0)
+"""An id that no account has."""
+
+SERVICE: Final = Viewer(NOBODY, operator=True)
 """The service itself, for clocks and consequences; no account has this id."""
 
 ACCOUNT = bindparam("viewer_account", type_=postgresql.UUID(as_uuid=True))
@@ -171,6 +190,12 @@ def require_member(viewer: Viewer, organisation_id: UUID) -> None:
         raise NotFound
 
 
+def require_person(viewer: Viewer) -> None:
+    """Refuse a token: who may do what is changed by people only."""
+    if viewer.scopes is not None:
+        raise NotFound
+
+
 def require_operator(viewer: Viewer) -> None:
     """Refuse a viewer who is not the operator."""
     if not viewer.operator:
@@ -178,6 +203,7 @@ def require_operator(viewer: Viewer) -> None:
 
 
 __all__ = [
+    "NOBODY",
     "SERVICE",
     "Viewer",
     "holds_seat",

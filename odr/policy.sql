@@ -114,3 +114,6 @@ CREATE TRIGGER acts_never_emptied BEFORE TRUNCATE ON acts
     FOR EACH STATEMENT EXECUTE FUNCTION public.acts_only_grow();
 ALTER TABLE acts ENABLE ALWAYS TRIGGER acts_only_grow;
 ALTER TABLE acts ENABLE ALWAYS TRIGGER acts_never_emptied;
+
+-- What has had its time goes: links, sessions, what was counted, files that nobody used.
+GRANT DELETE ON sign_in_requests, sign_in_links, sessions, memberships, uploads TO concord_app;

@@ -34,6 +34,9 @@ _FIRST: Final = text(
     " VALUES (:actor, :key, :act, :digest, :result, service_now())"
     " ON CONFLICT (actor_id, key) DO NOTHING RETURNING at"
 )
+_LED_TO: Final = text(
+    "UPDATE idempotency SET result_id = :result WHERE actor_id = :actor AND key = :key"
+)
 _BEFORE: Final = text(
     "SELECT act, digest, result_id FROM idempotency WHERE actor_id = :actor AND key = :key"
 )
@@ -52,8 +55,9 @@ class Key:
 class Work:
     """What an act has in its hands, for the length of one transaction.
 
-    ``result`` is the id kept for what the act makes. ``at`` is the instant (UTC, the database's)
-    at which the act arrived, before any lock; for an act of the clock, at which it was due.
+    ``result`` is the id kept for what the act makes; an act whose result was there before (what is
+    registered is known by a reference) sets it. ``at`` is the instant (UTC, the database's) at
+    which the act arrived, before any lock; for an act of the clock, at which it was due.
     ``noticed`` is when people are told: windows that follow start then, so that an outage never
     closes one that nobody saw. ``clocks_run`` says whether clocks that are due run first.
     """
@@ -90,7 +94,9 @@ class Office:
     """Where acts are done: the parts that every act needs, built by whoever reads the settings.
 
     ``consequences`` are the acts of the clock and of the service, by name; ``rail`` is the name of
-    the payment rail for new payouts; ``wake`` rings the worker's bell after a commit and may be
+    the payment rail for new payouts; ``approvals`` is by currency the most (minor units) that is
+    paid out without a second person, a currency that is not listed always needs one (None: there
+    is no limit); ``wake`` rings the worker's bell after a commit and may be
     lost: the outbox rows are the truth.
     """
 
@@ -101,6 +107,7 @@ class Office:
     consequences: Mapping[Act, Consequence]
     rail: str
     wake: Callable[[], None]
+    approvals: Mapping[str, int] | None = None
 
     @asynccontextmanager
     async def work(self, actor: Viewer, result: UUID) -> AsyncIterator[Work]:
@@ -131,8 +138,10 @@ class Office:
                 return before
             work = Work(self, actor, at, at, conn, result)
             await do(work)
+            if work.result != result:
+                await conn.execute(_LED_TO, again | {"result": work.result})
         await self._after(work)
-        return result
+        return work.result
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection]:

@@ -11,15 +11,28 @@ from odr.models.states import OrganisationKind
 
 
 class Organisation(SQLModel, table=True):
-    """A marketplace, a seller, an insurer or the operator."""
+    """A marketplace, a seller, an insurer or the operator.
+
+    ``marketplace_id`` is the marketplace that let a seller in and calls it by ``reference``; a
+    seller without one was let in by the operator and sells on all of them.
+    """
 
     __tablename__ = "organisations"
+    __table_args__ = (
+        UniqueConstraint("marketplace_id", "reference"),
+        CheckConstraint(
+            "marketplace_id IS NULL OR (kind = 'seller' AND reference IS NOT NULL)",
+            name="admitted",
+        ),
+    )
 
     id: UUID = Field(sa_column=columns.key())
     kind: OrganisationKind = Field(sa_column=columns.word(OrganisationKind, "organisation_kind"))
     name: str = Field(sa_column=columns.text(longest=200, name="name"))
     country: str = Field(max_length=2)
     created: datetime = Field(sa_column=columns.instant())
+    marketplace_id: UUID | None = Field(default=None, foreign_key="organisations.id")
+    reference: str | None = Field(default=None, max_length=100)
 
 
 class Account(SQLModel, table=True):
@@ -57,6 +70,25 @@ class Neutral(SQLModel, table=True):
     expertise: list[str] = Field(sa_column=columns.words("expertise"))
     active: bool = Field(default=True)
     cases_max: int = Field(default=20, ge=0)
+
+
+class SignInRequest(SQLModel, table=True):
+    """Somebody asked for a link to an address, whether or not an account has it.
+
+    The worker makes the link when it sends the mail; ``origin`` is a hash of where the request
+    came from. Kept for as long as requests are counted.
+    """
+
+    __tablename__ = "sign_in_requests"
+    __table_args__ = (
+        Index("sign_in_requests_by_email", "email", "at"),
+        Index("sign_in_requests_by_origin", "origin", "at"),
+    )
+
+    id: UUID = Field(sa_column=columns.key())
+    email: str = Field(max_length=254)
+    origin: bytes = Field(sa_column=columns.digest())
+    at: datetime = Field(sa_column=columns.instant())
 
 
 class SignInLink(SQLModel, table=True):

@@ -114,8 +114,13 @@ CREATE TABLE organisations (
     name TEXT NOT NULL CONSTRAINT name_length CHECK (char_length(name) <= 200),
     country VARCHAR(2) NOT NULL,
     created TIMESTAMP WITH TIME ZONE NOT NULL,
+    marketplace_id UUID,
+    reference VARCHAR(100),
     PRIMARY KEY (id),
-    CONSTRAINT organisation_kind CHECK (kind IN ('marketplace', 'seller', 'insurer', 'operator'))
+    UNIQUE (marketplace_id, reference),
+    CONSTRAINT admitted CHECK (marketplace_id IS NULL OR (kind = 'seller' AND reference IS NOT NULL)),
+    CONSTRAINT organisation_kind CHECK (kind IN ('marketplace', 'seller', 'insurer', 'operator')),
+    FOREIGN KEY(marketplace_id) REFERENCES organisations (id)
 );
 
 CREATE TABLE accounts (
@@ -129,6 +134,18 @@ CREATE TABLE accounts (
     CONSTRAINT email_is_lower CHECK (email = lower(email)),
     UNIQUE (email)
 );
+
+CREATE TABLE sign_in_requests (
+    id UUID NOT NULL,
+    email VARCHAR(254) NOT NULL,
+    origin BYTEA NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX sign_in_requests_by_email ON sign_in_requests (email, at);
+
+CREATE INDEX sign_in_requests_by_origin ON sign_in_requests (origin, at);
 
 CREATE TABLE idempotency (
     actor_id UUID NOT NULL,
@@ -854,17 +871,24 @@ CREATE TABLE payouts (
     rail_id VARCHAR(100),
     state VARCHAR(40) NOT NULL,
     tries INTEGER NOT NULL,
+    again_of UUID,
+    planned_by UUID,
     approved_by UUID,
     created TIMESTAMP WITH TIME ZONE NOT NULL,
     expected_at TIMESTAMP WITH TIME ZONE NOT NULL,
     paid_at TIMESTAMP WITH TIME ZONE,
+    asked_at TIMESTAMP WITH TIME ZONE,
+    reason VARCHAR(200),
     PRIMARY KEY (id),
     CONSTRAINT amount CHECK (amount_minor > 0),
     UNIQUE (reference),
+    UNIQUE (again_of),
     FOREIGN KEY(case_id) REFERENCES cases (id),
     FOREIGN KEY(obligation_id) REFERENCES obligations (id),
     FOREIGN KEY(insurance_claim_id) REFERENCES insurance_claims (id),
     CONSTRAINT payout_state CHECK (state IN ('planned', 'held', 'awaiting_approval', 'submitting', 'submitted', 'paid', 'rejected', 'returned')),
+    FOREIGN KEY(again_of) REFERENCES payouts (id),
+    FOREIGN KEY(planned_by) REFERENCES accounts (id),
     FOREIGN KEY(approved_by) REFERENCES accounts (id)
 );
 
@@ -873,6 +897,10 @@ CREATE INDEX ix_payouts_obligation_id ON payouts (obligation_id);
 CREATE INDEX payouts_by_case ON payouts (case_id);
 
 CREATE INDEX payouts_by_insurance_claim ON payouts (insurance_claim_id);
+
+CREATE INDEX payouts_by_payee ON payouts (payee, created);
+
+CREATE INDEX payouts_under_way ON payouts (rail, asked_at) WHERE state IN ('submitting','submitted','paid','rejected');
 
 CREATE TABLE ruling_citations (
     finding_id UUID NOT NULL,
@@ -890,6 +918,7 @@ CREATE TABLE rail_events (
     rail VARCHAR(20) NOT NULL,
     event_id VARCHAR(100) NOT NULL,
     payout_id UUID,
+    reference VARCHAR(100) NOT NULL,
     kind VARCHAR(40) NOT NULL,
     at TIMESTAMP WITH TIME ZONE NOT NULL,
     PRIMARY KEY (rail, event_id),
@@ -937,6 +966,7 @@ GRANT SELECT, INSERT, UPDATE ON sessions TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON shipment_events TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON shipments TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON sign_in_links TO concord_app;
+GRANT SELECT, INSERT, UPDATE ON sign_in_requests TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON tokens TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON uploads TO concord_app;
 
@@ -1722,3 +1752,6 @@ CREATE TRIGGER acts_never_emptied BEFORE TRUNCATE ON acts
     FOR EACH STATEMENT EXECUTE FUNCTION public.acts_only_grow();
 ALTER TABLE acts ENABLE ALWAYS TRIGGER acts_only_grow;
 ALTER TABLE acts ENABLE ALWAYS TRIGGER acts_never_emptied;
+
+-- What has had its time goes: links, sessions, what was counted, files that nobody used.
+GRANT DELETE ON sign_in_requests, sign_in_links, sessions, memberships, uploads TO concord_app;
