@@ -17,14 +17,12 @@ from evidence.s3 import CONFIG
 from evidence.store import DirectoryStore
 from evidence.vault import Vault
 from infra import database as db
+from tests.evidence.cases import ORIGIN, SIGNER, Case, make_case
 from tests.servers import ceph
 from tests.servers.databases import Database
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
-
-ORIGIN = "vault.example/2026"
-SIGNER = "vault.example/receipts"
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +44,12 @@ def vault(store: DirectoryStore, vault_keys: LocalKeys) -> Vault:
         receipt_signer=vault_keys.signer(SIGNER),
         retention=timedelta(days=30),
     )
+
+
+@pytest.fixture
+async def case(engine: AsyncEngine, vault: Vault, tmp_path: Path) -> Case:
+    """A record and a room with two files, bundled in case.zip."""
+    return await make_case(engine, vault, tmp_path / "case.zip")
 
 
 @pytest.fixture

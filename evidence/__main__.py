@@ -1,0 +1,57 @@
+"""`python -m evidence verify BUNDLE --key VKEY`: the offline check of a bundle.
+
+Exit code 0 only if the bundle is sound, 1 if something was tampered with, 2 if it is malformed
+or the call is. Where the key comes from is the point: take it from where you trust it, not from
+whoever gave you the bundle.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from evidence import note, verify
+from evidence.errors import Malformed
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; gives the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m evidence", description="The evidence vault.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("verify", help="check a bundle offline")
+    command.add_argument("bundle", type=Path, help="the ZIP, or the folder it was unpacked to")
+    command.add_argument(
+        "--key",
+        action="append",
+        required=True,
+        metavar="VKEY",
+        help="the vault's verifier key, name+id+base64; may be given more than once",
+    )
+    chosen = parser.parse_args(arguments)
+    try:
+        keys = [note.read_verifier_key(key) for key in chosen.key]
+    except Malformed as error:
+        parser.error(f"--key: {error}")
+    report = verify.verify(chosen.bundle, keys)
+    _tell(chosen.bundle, keys, report)
+    return report.code
+
+
+def _tell(path: Path, keys: Sequence[note.VerifierKey], report: verify.Report) -> None:
+    lines = [f"{path.name}, by the keys of {', '.join(key.name for key in keys)}", "", "Checked"]
+    lines += [f"  {one}" for one in report.checked] or ["  nothing"]
+    lines += ["", "Wrong"]
+    lines += [f"  {one.kind}: {one.where}: {one.what}" for one in report.findings] or ["  nothing"]
+    lines += ["", "Not checked"]
+    lines += [f"  {one}" for one in report.unchecked] or ["  nothing"]
+    verdict = {
+        verify.SOUND: "SOUND",
+        verify.TAMPERED: "NOT SOUND: tampered with",
+        verify.UNUSABLE: "NOT SOUND: malformed or incomplete",
+    }
+    lines += ["", verdict[report.code]]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,197 @@
+"""A bundle: streams with all that a stranger needs to check them, as a BagIt ZIP.
+
+    bundle.json                                what is in it, see below
+    streams/<stream>/entries/<seq>.json        the entry's exact bytes
+    streams/<stream>/bodies/<seq>.json         its private body, canonical JSON   } left out where
+    streams/<stream>/salts/<seq>.hex           the salt that binds it             } withheld
+    streams/<stream>/receipts/<seq>.note       its receipt, if one was given
+    blobs/<blob>.<ext>                         a file as it was deposited
+    blobs/<blob>.json                          what binds it, and the key that encrypts it
+    extra/...                                  whatever the caller adds; bound by nothing
+
+all below data/, <seq> in six digits or more. Entries are always there, all of them: they hold
+no personal data. The key of a blob opens that blob only, which is in the bundle in plaintext;
+with it anybody derives the stored ciphertext's digest, which the entry holds.
+
+It knows no dispute: who may see which body is asked of the caller.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from evidence import bag, canonical
+from evidence import blob as blobs
+from evidence import body as bodies
+from evidence import entry as entries
+from evidence.blob import Blob
+from evidence.body import Body
+from evidence.errors import StreamMissing
+from evidence.layout import BUNDLE, FORMAT, Frozen, blob_path, entry_path, extension
+from evidence.models import BlobState
+from evidence.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An entry with what is shown beside it."""
+
+    seq: int
+    data: bytes
+    salt: bytes | None
+    body: bytes | None
+    receipt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream as it goes into a bundle."""
+
+    id: UUID
+    entries: tuple[Kept, ...]
+    records: tuple[Frozen, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What goes into a bundle, but for the files, which are read while it is written."""
+
+    streams: tuple[Stream, ...]
+    blobs: tuple[Blob, ...]
+
+
+_ENTRIES = text(
+    "SELECT e.seq, e.entry, e.salt, e.body, e.blob, r.note FROM vault_entries e"
+    " LEFT JOIN vault_receipts r USING (stream, seq) WHERE e.stream = :stream ORDER BY e.seq"
+)
+
+
+def everything(_stream: UUID, _seq: int, _body: Body) -> bool:
+    """Withhold nothing."""
+    return True
+
+
+async def collect(
+    conn: AsyncConnection,
+    streams: Sequence[UUID],
+    may_see: Callable[[UUID, int, Body], bool] = everything,
+) -> Contents:
+    """Read streams for a bundle, with the private bodies that `may_see` lets through.
+
+    Best in a transaction that is REPEATABLE READ, so that all streams are of one moment.
+    StreamMissing if one has no entries.
+    """
+    found: list[Stream] = []
+    wanted: dict[UUID, None] = {}
+    for stream in streams:
+        rows = (await conn.execute(_ENTRIES, {"stream": stream})).all()
+        if not rows:
+            raise StreamMissing(stream)
+        kept: list[Kept] = []
+        records: list[Frozen] = []
+        for row in rows:
+            body = None if row.body is None else bodies.read(row.body)
+            shown = body is not None and may_see(stream, row.seq, body)
+            if body is not None and body.record is not None:
+                # The root is made of public hashes: it may be told of a withheld body too.
+                records.append(Frozen(row.seq, body.record))
+            if shown and row.blob is not None:
+                wanted[row.blob] = None
+            kept.append(
+                Kept(
+                    row.seq,
+                    row.entry,
+                    row.salt if shown else None,
+                    canonical.encode(row.body) if shown else None,
+                    row.note,
+                )
+            )
+        found.append(Stream(stream, tuple(kept), tuple(records)))
+    files = [await blobs.find(conn, one) for one in wanted]
+    return Contents(tuple(found), tuple(files))
+
+
+async def write(
+    vault: Vault,
+    contents: Contents,
+    path: Path,
+    *,
+    name: str,
+    made: datetime,
+    extra: Mapping[str, bytes] | None = None,
+) -> None:
+    """Write the bundle to `path`, which appears when it is whole; outside any transaction.
+
+    `name` becomes the folder in the ZIP; `extra` goes below extra/ as it is. Files are decrypted
+    one piece at a time; one whose key was destroyed is left out. Tampered if one was changed.
+    """
+    files = [one for one in contents.blobs if one.wrapped_key and one.state is BlobState.ACCEPTED]
+    with bag.Writer(path, name) as writer:
+        about = _about(vault, contents, files, made)
+        writer.add(BUNDLE, canonical.encode(about))
+        for stream in contents.streams:
+            await asyncio.to_thread(_add_stream, writer, stream)
+        for one in files:
+            await _add_blob(vault, writer, one)
+        for place, data in (extra or {}).items():
+            writer.add(f"extra/{place}", data)
+        await asyncio.to_thread(writer.finish, made.date())
+
+
+def _about(
+    vault: Vault, contents: Contents, files: Sequence[Blob], made: datetime
+) -> dict[str, Any]:
+    return {
+        "blobs": [str(one.id) for one in files],
+        "format": FORMAT,
+        "made": entries.to_microseconds(made),
+        "origin": vault.origin,
+        "receipt_key": str(vault.receipt_key),
+        "streams": [
+            {
+                "id": str(stream.id),
+                "records": [
+                    {"root": one.root.hash.hex(), "seq": one.seq, "size": one.root.size}
+                    for one in stream.records
+                ],
+                "size": len(stream.entries),
+            }
+            for stream in contents.streams
+        ],
+    }
+
+
+def _add_stream(writer: bag.Writer, stream: Stream) -> None:
+    for one in stream.entries:
+        writer.add(entry_path(stream.id, "entries", one.seq), one.data)
+        if one.salt is not None and one.body is not None:
+            writer.add(entry_path(stream.id, "bodies", one.seq), one.body)
+            writer.add(entry_path(stream.id, "salts", one.seq), one.salt.hex().encode() + b"\n")
+        if one.receipt is not None:
+            writer.add(entry_path(stream.id, "receipts", one.seq), one.receipt.encode())
+
+
+async def _add_blob(vault: Vault, writer: bag.Writer, blob: Blob) -> None:
+    assert blob.wrapped_key is not None
+    about = {
+        "cipher_sha256": blob.ciphertext.sha256.hex(),
+        "cipher_size": blob.ciphertext.size,
+        "id": str(blob.id),
+        "key": (await vault.keyring.unwrap(blob.wrapped_key, blob.key_id)).hex(),
+        "media_type": blob.plaintext.media_type,
+        "sha256": blob.plaintext.sha256.hex(),
+        "sha512": blob.plaintext.sha512.hex(),
+        "size": blob.plaintext.size,
+    }
+    writer.add(blob_path(blob.id, "json"), canonical.encode(about))
+    name = blob_path(blob.id, extension(blob.plaintext.media_type))
+    with writer.open(name, blob.plaintext.size) as file:
+        async for piece in vault.open_blob(blob):
+            await asyncio.to_thread(file.write, piece)
