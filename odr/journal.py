@@ -421,6 +421,19 @@ def payout_returned(payout: UUID, cause: UUID, source: Account, amount: Money) -
     return [ledger.single(payout, "payout_returned", rail, source, amount, cause=cause)]
 
 
+def payout_paid_after_all(
+    payout: UUID, cause: UUID, source: Account, amount: Money, *, covered: bool
+) -> list[Transfer]:
+    """The rail has paid what it had rejected: a fact, and always booked.
+
+    From ``source`` if that still covers it; else from suspense, and the caller raises an alarm.
+    """
+    rail = Account(Kind.RAIL, HOUSE, amount.currency)
+    suspense = Account(Kind.SUSPENSE, HOUSE, amount.currency)
+    payer = source if covered else suspense
+    return [ledger.single(payout, "payout_paid_after_all", payer, rail, amount, cause=cause)]
+
+
 def undone(fact: UUID, transfers: Sequence[Transfer]) -> list[Transfer]:
     """Undo single transfers by new ones the other way (``ValueError`` for others)."""
     lines = []

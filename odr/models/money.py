@@ -47,7 +47,7 @@ class Payout(SQLModel, table=True):
             "payouts_under_way",
             "rail",
             "asked_at",
-            postgresql_where=text("state IN ('submitting','submitted','paid','rejected')"),
+            postgresql_where=text("state <> 'returned'"),
         ),
         UniqueConstraint("reference"),
         UniqueConstraint("again_of"),
