@@ -59,7 +59,7 @@ async def file(work: Work, filing: Filing) -> UUID:
         raise Invalid(("reason",), "not_for_this_party", party=party.value)
     rulebook.check_filing(filing.reason, bought.purchase, work.at)
     text_within(filing.statement, ("statement",), rulebook.limits.statement_characters)
-    terms.check(filing.terms, bought.facts, rulebook, filing.reason, claim=True, path=("terms",))
+    orders.check(bought, filing.terms, rulebook, reason=filing.reason, claim=True)
     case = await _opened(work, filing, bought, party)
     held = Held(
         case,

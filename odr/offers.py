@@ -63,7 +63,7 @@ async def _offer(
 ) -> UUID:
     bought = await orders.bought(work.conn, held.case.order_id)
     reason = Reason(held.case.reason)
-    terms.check(offered, bought.facts, held.rulebook, reason, path=("terms",))
+    orders.check(bought, offered, held.rulebook, reason=reason, claim=False)
     if len(message) > MESSAGE_MAX:
         raise Invalid(("message",), "too_long", maximum=MESSAGE_MAX)
     until = _valid(work, held, valid_until)

@@ -4,20 +4,24 @@ Reads only; what a marketplace registers is written by ``odr.registration``.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
-from odr.errors import NotFound
+from odr import terms
+from odr.errors import Invalid, NotFound
 from odr.journal import Trade
 from odr.ledger import Kind
 from odr.models.trade import Order, OrderLine, Shipment
-from odr.rulebook import Purchase
+from odr.remedies import CARRIED_OUT
+from odr.rulebook import Purchase, Rulebook
 from odr.sql import typed
-from odr.terms import Line, OrderFacts
+from odr.terms import Line, OrderFacts, Terms
+from odr.words import Reason
 
 _BALANCES: Final = typed(
     """
@@ -64,7 +68,7 @@ async def bought(conn: AsyncConnection, order_id: UUID) -> Bought:
         raise NotFound
     order = Order(**dict(zip(columns.keys(), row, strict=False)))
     given, shipped_at, delivered_at = row[-3:]
-    return Bought(order, _facts(order, given or []), _purchase(order, shipped_at, delivered_at))
+    return Bought(order, _facts(order, given or []), purchase(order, shipped_at, delivered_at))
 
 
 def _facts(order: Order, lines: list[list[int]]) -> OrderFacts:
@@ -72,7 +76,19 @@ def _facts(order: Order, lines: list[list[int]]) -> OrderFacts:
     return OrderFacts(order.currency, bought_lines, order.freight_minor)
 
 
-def _purchase(order: Order, shipped_at: Any, delivered_at: Any) -> Purchase:
+def check(bought_: Bought, given: Terms, book: Rulebook, *, reason: Reason, claim: bool) -> None:
+    """Refuse terms that cannot be (``odr.terms.check``), or that nobody would carry out yet.
+
+    ``Invalid`` below ``terms``; with ``not_carried_out`` at the first remedy of that kind.
+    """
+    terms.check(given, bought_.facts, book, reason, claim=claim, path=("terms",))
+    for number, item in enumerate(given.items):
+        if item.remedy not in CARRIED_OUT:
+            raise Invalid(("terms", "items", number, "remedy"), "not_carried_out")
+
+
+def purchase(order: Order, shipped_at: datetime | None, delivered_at: datetime | None) -> Purchase:
+    """When things happened to an order, for the windows in which claims can be filed."""
     return Purchase(
         paid_at=order.paid_at or order.placed_at,
         promised_at=order.promised_at,

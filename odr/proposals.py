@@ -33,7 +33,7 @@ async def propose_terms(
     held = await cases.hold(work, case_id, Act.PROPOSE_TERMS, version=version)
     bought = await orders.bought(work.conn, held.case.order_id)
     reason = Reason(held.case.reason)
-    terms.check(proposed, bought.facts, held.rulebook, reason, path=("terms",))
+    orders.check(bought, proposed, held.rulebook, reason=reason, claim=False)
     claims.text_within(reasons, ("reasons",), REASONS_MAX)
     given = terms.to_json(proposed)
     await work.conn.execute(

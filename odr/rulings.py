@@ -107,7 +107,7 @@ async def _check_terms(work: Work, held: Held, decision: Decision) -> None:
         return
     bought = await orders.bought(work.conn, held.case.order_id)
     reason = Reason(held.case.reason)
-    terms.check(decision.terms, bought.facts, held.rulebook, reason, path=("terms",))
+    orders.check(bought, decision.terms, held.rulebook, reason=reason, claim=False)
 
 
 async def _exhibits(work: Work, case_id: UUID) -> dict[UUID, Exhibit]:
