@@ -65,12 +65,14 @@ async def make_streams(engine: AsyncEngine, vault: Vault) -> tuple[UUID, UUID, U
 
 
 async def make_case(engine: AsyncEngine, vault: Vault, path: Path) -> Case:
-    """Fill the streams and write the bundle to `path`."""
+    """Fill the streams, write the bundle to `path` and one of the room alone beside it."""
     stream, room, photo = await make_streams(engine, vault)
     async with engine.connect() as conn:
         contents = await bundle.collect(conn, [stream, room])
+        alone = await bundle.collect(conn, [room])
     extra = {"record.pdf": GOOD["application/pdf"], "graph/case.json": b"{}"}
     await bundle.write(vault, contents, path, name="case-7", made=NOW, extra=extra)
+    await bundle.write(vault, alone, path.with_name("room.zip"), name="room", made=NOW)
     return Case(vault, stream, room, photo, path, vault.receipt_key)
 
 

@@ -1,5 +1,6 @@
 """What the vault's tests stand on, beside the database: keys, stores and a real S3."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
@@ -19,7 +20,7 @@ from evidence.vault import Vault
 from infra import database as db
 from tests.evidence.cases import ORIGIN, SIGNER, Case, make_case
 from tests.servers import ceph
-from tests.servers.databases import Database
+from tests.servers.databases import Database, Databases
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -37,6 +38,10 @@ def store(tmp_path: Path) -> DirectoryStore:
 
 @pytest.fixture
 def vault(store: DirectoryStore, vault_keys: LocalKeys) -> Vault:
+    return make_vault(store, vault_keys)
+
+
+def make_vault(store: DirectoryStore, vault_keys: LocalKeys) -> Vault:
     return Vault(
         origin=ORIGIN,
         store=store,
@@ -50,6 +55,27 @@ def vault(store: DirectoryStore, vault_keys: LocalKeys) -> Vault:
 async def case(engine: AsyncEngine, vault: Vault, tmp_path: Path) -> Case:
     """A record and a room with two files, bundled in case.zip."""
     return await make_case(engine, vault, tmp_path / "case.zip")
+
+
+@pytest.fixture(scope="session")
+def sample(
+    databases: Databases, vault_keys: LocalKeys, tmp_path_factory: pytest.TempPathFactory
+) -> Case:
+    """The same case, made once, for tests that need its bundle only; copy before changing."""
+    folder = tmp_path_factory.mktemp("sample")
+    taken = databases.take()
+
+    async def make() -> Case:
+        engine = db.create_engine(taken.url)
+        made = await make_case(
+            engine, make_vault(DirectoryStore(folder / "store"), vault_keys), folder / "case.zip"
+        )
+        await engine.dispose()
+        return made
+
+    made = asyncio.run(make())
+    databases.give_back(taken)
+    return made
 
 
 @pytest.fixture

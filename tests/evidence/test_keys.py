@@ -1,0 +1,127 @@
+import json
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
+
+from evidence import keys
+from evidence.errors import KeyMissing, Malformed, Tampered
+
+NAME = "vault.example/receipts"
+COST = 2**10  # quick; the real one takes 0.4 s
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "keys.json"
+
+
+async def test_a_key_file_gives_back_what_was_saved(path: Path):
+    made = keys.generate(NAME, "vault.example/log")
+    keys.save(made, path, "open sesame", cost=COST)
+    found = keys.load(path, "open sesame")
+    assert found == made
+    assert found.signer(NAME).key == made.signer(NAME).key
+    assert path.stat().st_mode & 0o777 == 0o600
+    wrapped = await made.keyring().wrap(bytes(32))
+    assert await found.keyring().unwrap(wrapped, made.keyring().current) == bytes(32)
+
+
+def test_the_file_shows_no_key(path: Path):
+    made = keys.generate(NAME)
+    keys.save(made, path, "open sesame", cost=COST)
+    data = path.read_text()
+    for secret in (*made._signers.values(), *made._wrapping.values()):
+        assert secret.hex() not in data
+        assert secret.hex() not in repr(made)
+        assert repr(secret) not in repr(made.keyring())
+
+
+def test_another_passphrase_does_not_open_it(path: Path):
+    keys.save(keys.generate(NAME), path, "open sesame", cost=COST)
+    with pytest.raises(KeyMissing):
+        keys.load(path, "Open sesame")
+    with pytest.raises(KeyMissing):
+        keys.load(path.with_name("none"), "open sesame")
+
+
+@pytest.mark.parametrize("member", ["cost", "format", "nonce", "salt", "sealed"])
+def test_a_changed_key_file_does_not_open(path: Path, member: str):
+    keys.save(keys.generate(NAME), path, "open sesame", cost=COST)
+    value = json.loads(path.read_text())
+    value[member] = {"cost": 2**11, "format": "vault-keys/v2"}.get(
+        member, "00" * (len(value[member]) // 2) if member != "cost" else 0
+    )
+    path.write_text(json.dumps(value))
+    with pytest.raises((KeyMissing, Malformed)):
+        keys.load(path, "open sesame")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"cost": 2**30}, {"cost": True}, {"cost": "1"}, {"salt": "00"}, {"nonce": "x"}, {"more": 1}],
+)
+def test_a_key_file_in_another_form_is_malformed(path: Path, change: dict):
+    keys.save(keys.generate(NAME), path, "open sesame", cost=COST)
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(Malformed):
+        keys.load(path, "open sesame")
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"1", b"\xff"])
+def test_what_is_no_key_file_is_malformed(path: Path, data: bytes):
+    path.write_bytes(data)
+    with pytest.raises(Malformed):
+        keys.load(path, "open sesame")
+
+
+async def test_after_a_rotation_old_keys_still_unwrap_and_new_ones_wrap(path: Path):
+    old = keys.generate(NAME)
+    wrapped = await old.keyring().wrap(bytes(range(32)))
+    keys.save(old.with_new_wrapping_key(), path, "p", cost=COST)
+    new = keys.load(path, "p").keyring()
+    assert new.current != old.keyring().current
+    assert await new.unwrap(wrapped, old.keyring().current) == bytes(range(32))
+    again = await new.wrap(bytes(range(32)))
+    with pytest.raises(KeyMissing):
+        await old.keyring().unwrap(again, new.current)
+
+
+async def test_a_wrapped_key_that_was_changed_does_not_open():
+    ring = keys.generate(NAME).keyring()
+    wrapped = bytearray(await ring.wrap(bytes(32)))
+    assert len(wrapped) == 40
+    wrapped[5] ^= 1
+    for wrong in (bytes(wrapped), bytes(wrapped[:-8]), b"", b"x"):
+        with pytest.raises(Tampered):
+            await ring.unwrap(wrong, ring.current)
+
+
+async def test_wrapping_is_that_of_rfc_3394():
+    # RFC 3394, 4.6: 256 bits of key data with a 256-bit key-encryption key.
+    kek = bytes(range(32))
+    data = bytes.fromhex("00112233445566778899aabbccddeeff000102030405060708090a0b0c0d0e0f")
+    expected = "28c9f404c4b810f4cbccb35cfb87f8263f5786e2d80ed326cbc7f0e71a99f43bfb988b9b7a02dd21"
+    assert (await keys.LocalKeyRing("k", {"k": kek}).wrap(data)).hex() == expected
+    assert aes_key_unwrap(kek, bytes.fromhex(expected)) == data
+
+
+def test_a_signer_is_named_once():
+    made = keys.generate(NAME)
+    with pytest.raises(Malformed):
+        made.with_new_signer(NAME)
+    with pytest.raises(Malformed):
+        made.with_new_signer("a b")
+    with pytest.raises(KeyMissing):
+        made.signer("vault.example/other")
+
+
+async def test_a_signature_verifies_with_the_public_half():
+    # RFC 8032, 7.1, test 1.
+    seed = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
+    signer = keys.local_signer(NAME, seed)
+    assert signer.key.public.hex().startswith("d75a980182b10ab7d54bfed3c964073a")
+    signature = await signer.sign(b"")
+    assert signature.hex().startswith("e5564300c360ac729086e2cc806e828a")
+    assert signer.key.verifies(b"", signature)
+    assert not signer.key.verifies(b"x", signature)
