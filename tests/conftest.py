@@ -1,10 +1,14 @@
 """The test bench: real servers, started when a test first asks for them, stopped at the end."""
 
+import os
+
 import asyncpg
 import pytest
 
 from infra import database as db
 from infra.postgres import Cluster
+from tests.servers import redis as redis_server
+from tests.servers import smtp
 from tests.servers.databases import Databases
 
 
@@ -64,3 +68,33 @@ async def admin(database):
     opened = await asyncpg.connect(database.admin_url)
     yield opened
     await opened.close()
+
+
+@pytest.fixture(scope="session")
+def redis_address(tmp_path_factory):
+    """The address of a real Redis."""
+    if address := redis_server.given(os.environ):
+        yield address
+    else:
+        with redis_server.Redis(tmp_path_factory.mktemp("redis")) as running:
+            yield running.url
+
+
+@pytest.fixture
+def redis_url(redis_address):
+    """The address of a real Redis with nothing in it."""
+    redis_server.empty(redis_address)
+    return redis_address
+
+
+@pytest.fixture(scope="session")
+def mail_server():
+    with smtp.MailServer() as running:
+        yield running
+
+
+@pytest.fixture
+def mailbox(mail_server):
+    """A real SMTP server: `.url` to send to, `.received`, `.behaviours` to make it difficult."""
+    mail_server.empty()
+    return mail_server

@@ -7,7 +7,6 @@ that a test never runs on an old schema; that the committed revision is the same
 
 import asyncio
 import shutil
-import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import asyncpg
 from infra import database
 from infra.migrations import foundation
 from infra.postgres import Cluster
+from tests.servers.background import Background
 
 TEMPLATE = "concord_template"
 AHEAD = 2
@@ -53,11 +53,7 @@ class Databases:
         self._cluster = cluster
         self._folder = folder
         self._number = 0
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="databases", daemon=True
-        )
-        self._thread.start()
+        self._background = Background("databases")
         self._ahead: list[Future[Database]] = []
         self._admin: asyncpg.Connection | None = None
 
@@ -78,12 +74,10 @@ class Databases:
             made.result()
         if self._admin is not None:
             self._run(self._admin.close()).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._background.close()
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        return self._background.run(coroutine)
 
     async def _open(self) -> None:
         versions = self._folder / "versions"
