@@ -160,7 +160,8 @@ WRONG_MEMBERS = [
     {"prev": "0" * 66}, {"prev": "0x" + "0" * 62}, {"prev": 0}, {"body": None}, {"origin": 1},
     {"origin": "a b"}, {"type": "ACT"}, {"format": "vault-entry/v2"}, {"blob": None}, {"blob": {}},
     {"blob": {"sha256": "0" * 64, "size": 0}}, {"blob": {"sha256": "0" * 64}}, {"extra": 1},
-    {"blob": {"sha256": "0" * 64, "size": 1, "name": "x"}}, {"blob": {"sha256": "0" * 64, "size": True}},
+    {"blob": {"sha256": "0" * 64, "size": 1, "name": "x"}},
+    {"blob": {"sha256": "0" * 64, "size": True}},
 ]  # fmt: skip
 
 
@@ -285,7 +286,7 @@ def test_a_receipt_with_a_number_in_another_spelling_is_malformed(number: str, l
         lambda text: text.replace("0" * 64, "0" * 63 + "G"),
         lambda text: text.replace("-", ""),
         lambda text: text.replace("\n", "\r\n"),
-        lambda text: "",
+        lambda _: "",
     ],
 )
 def test_a_receipt_in_another_form_is_malformed(change):

@@ -22,14 +22,14 @@ async def test_a_key_file_gives_back_what_was_saved(path: Path):
     found = keys.load(path, "open sesame")
     assert found == made
     assert found.signer(NAME).key == made.signer(NAME).key
-    assert path.stat().st_mode & 0o777 == 0o600
     wrapped = await made.keyring().wrap(bytes(32))
     assert await found.keyring().unwrap(wrapped, made.keyring().current) == bytes(32)
 
 
-def test_the_file_shows_no_key(path: Path):
+def test_the_file_is_for_its_owner_and_shows_no_key(path: Path):
     made = keys.generate(NAME)
     keys.save(made, path, "open sesame", cost=COST)
+    assert path.stat().st_mode & 0o777 == 0o600
     data = path.read_text()
     for secret in (*made._signers.values(), *made._wrapping.values()):
         assert secret.hex() not in data
