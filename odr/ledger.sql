@@ -357,14 +357,15 @@ BEGIN
     FROM unnest(ids, kinds, owners, currencies) AS w (id, kind, owner, currency)
     JOIN ledger.kinds k USING (kind)
     ORDER BY w.id  -- two that open the same accounts wait for each other in one order
-    ON CONFLICT (id) DO NOTHING;
+    -- By whatever key: with the id alone, two at once could trip over the other one.
+    ON CONFLICT DO NOTHING;
     PERFORM FROM unnest(ids, kinds, owners, currencies) AS w (id, kind, owner, currency)
-    JOIN ledger.accounts a USING (id)
+    LEFT JOIN ledger.accounts a USING (id)
     WHERE (a.kind, a.owner, a.currency) IS DISTINCT FROM (w.kind, w.owner, w.currency);
     IF FOUND THEN
         RAISE unique_violation USING
-            MESSAGE = 'an account with this id is another one',
-            CONSTRAINT = 'accounts_same_id_same_content', TABLE = 'accounts', SCHEMA = 'ledger';
+            MESSAGE = 'this id is another account''s, or this account has another id',
+            CONSTRAINT = 'accounts_one_id_for_each', TABLE = 'accounts', SCHEMA = 'ledger';
     END IF;
 END $$;
 
