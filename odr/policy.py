@@ -14,7 +14,10 @@ from sqlalchemy.dialects import postgresql
 from sqlmodel import col
 
 from odr.errors import NotFound
-from odr.models.cases import Case, Seat
+from odr.models.cases import Case, Notice, Seat
+from odr.models.dialogue import Upload
+from odr.models.money import InsuranceClaim
+from odr.models.people import Token
 from odr.models.states import Channel
 from odr.procedure.acts import Role
 from odr.words import Party, Side
@@ -127,6 +130,7 @@ _INSIDERS: Final = (
     Role.ARBITRATOR,
     Role.INSURER,
 )
+_TALKERS: Final = tuple(role for role in _INSIDERS if role is not Role.INSURER)
 _ROOMS: Final[dict[Channel, tuple[Role, ...]]] = {
     Channel.RECORD: _INSIDERS,
     Channel.MEDIATION: (Role.CLAIMANT, Role.RESPONDENT, Role.MEDIATOR),
@@ -153,6 +157,48 @@ def sees_in_channel(case_id: Any, channel: Any) -> ColumnElement[bool]:
         for room, roles in _ROOMS.items()
     ]
     return or_(*rooms)
+
+
+def sees_message(case_id: Any, channel: Any) -> ColumnElement[bool]:
+    """Who sees what is said in a room reads its messages; but no insurer reads the talk."""
+    return and_(sees_in_channel(case_id, channel), or_(OPERATOR, _seated(case_id, *_TALKERS)))
+
+
+def sees_proposal(case_id: Any) -> ColumnElement[bool]:
+    """A mediator's proposals stay in mediation."""
+    return _seated(case_id, *_ROOMS[Channel.MEDIATION])
+
+
+def sees_caucus_message(case_id: Any, with_side: Any) -> ColumnElement[bool]:
+    """One side's caucus is read by that side and the mediator."""
+    return or_(
+        and_(with_side == Side.CLAIMANT, _seated(case_id, *_ROOMS[Channel.CLAIMANT_CAUCUS])),
+        and_(with_side == Side.RESPONDENT, _seated(case_id, *_ROOMS[Channel.RESPONDENT_CAUCUS])),
+    )
+
+
+def sees_insurance_claim() -> ColumnElement[bool]:
+    """Insurer, insured and operator see a claim on a cover."""
+    return or_(
+        OPERATOR,
+        col(InsuranceClaim.insurer_id) == func.any(ORGANISATIONS),
+        col(InsuranceClaim.insured_id) == func.any(ORGANISATIONS),
+    )
+
+
+def sees_notice() -> ColumnElement[bool]:
+    """A notice is its account's, and nobody else's."""
+    return col(Notice.account_id) == ACCOUNT
+
+
+def sees_upload() -> ColumnElement[bool]:
+    """A file that is no exhibit yet is its depositor's, and nobody else's."""
+    return col(Upload.account_id) == ACCOUNT
+
+
+def sees_token() -> ColumnElement[bool]:
+    """An organisation's people see that it has a token, and never the token."""
+    return col(Token.organisation_id) == func.any(ORGANISATIONS)
 
 
 def side_of(roles: frozenset[Role]) -> Side | None:
@@ -200,18 +246,3 @@ def require_operator(viewer: Viewer) -> None:
     """Refuse a viewer who is not the operator."""
     if not viewer.operator:
         raise NotFound
-
-
-__all__ = [
-    "NOBODY",
-    "SERVICE",
-    "Viewer",
-    "holds_seat",
-    "reads_channel",
-    "require",
-    "roles_in_case",
-    "roles_of",
-    "sees_case",
-    "sees_in_channel",
-    "side_of",
-]

@@ -20,87 +20,80 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(current_setting('concord.operator', true), '') = 'on'
 $$;
 
--- The rooms that a viewer's seats open in a case: every channel that one of them can read.
-CREATE FUNCTION public.viewer_rooms(case_id uuid) RETURNS text[]
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = public, pg_temp AS $$
-    SELECT coalesce(array_agg(DISTINCT room), '{}')
-    FROM seats s
-    JOIN (VALUES
-        ('claimant', 'record'), ('claimant', 'mediation'), ('claimant', 'claimant_caucus'),
-        ('respondent', 'record'), ('respondent', 'mediation'),
-        ('respondent', 'respondent_caucus'),
-        ('mediator', 'record'), ('mediator', 'mediation'), ('mediator', 'claimant_caucus'),
-        ('mediator', 'respondent_caucus'),
-        ('arbitrator', 'record'), ('insurer', 'record')
-    ) AS rooms(role, room) ON rooms.role = s.role
-    WHERE s.case_id = viewer_rooms.case_id AND s.until IS NULL
-      AND (s.account_id = viewer_account() OR s.organisation_id = ANY (viewer_organisations()))
-$$;
-
 GRANT EXECUTE ON FUNCTION public.viewer_account(), public.viewer_organisations(),
-    public.viewer_operator(), public.viewer_rooms(uuid), public.service_now() TO concord_reader;
+    public.viewer_operator(), public.service_now() TO concord_reader;
 
--- Everything that is said in a room is read in that room; the operator reads the record only.
-DO $$
-DECLARE
-    said text;
+-- Each wall lets in whoever holds a seat in the room now, or whom the row itself names. The
+-- service passes; nobody else has a policy. What is asked of the viewer stands in a SELECT of its
+-- own, so that it is asked once a statement and not for every row.
+CREATE FUNCTION pg_temp.wall(walled text, condition text) RETURNS void
+LANGUAGE plpgsql AS $$
 BEGIN
-    FOREACH said IN ARRAY ARRAY['acts', 'offers', 'messages', 'exhibits', 'exhibit_answers'] LOOP
-        EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', said);
-        EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', said);
-        EXECUTE format('CREATE POLICY service ON %I TO concord_app USING (true)', said);
-        EXECUTE format(
-            'CREATE POLICY viewer ON %I FOR SELECT TO concord_reader USING ('
-            ' channel = ANY (viewer_rooms(case_id))'
-            ' OR (channel = ''record'' AND (SELECT viewer_operator())))', said);
-    END LOOP;
+    EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', walled);
+    EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', walled);
+    EXECUTE format('CREATE POLICY service ON %I TO concord_app USING (true)', walled);
+    EXECUTE format(
+        'CREATE POLICY viewer ON %I FOR SELECT TO concord_reader USING (%s)', walled, condition);
 END $$;
 
--- An insurer reads the record, but not the talk in it.
-CREATE POLICY talk ON messages AS RESTRICTIVE FOR SELECT TO concord_reader USING (
-    EXISTS (
+-- Somebody holds a seat in the case of a row that lets them into the room.
+CREATE FUNCTION pg_temp.seated(walled text, room text) RETURNS text
+LANGUAGE sql AS $$
+    SELECT format($condition$EXISTS (
         SELECT FROM seats s
-        WHERE s.case_id = messages.case_id AND s.until IS NULL AND s.role <> 'insurer'
+        WHERE s.case_id = %1$I.case_id AND s.until IS NULL
           AND (s.account_id = (SELECT viewer_account())
                OR s.organisation_id = ANY ((SELECT viewer_organisations())::uuid[]))
-    ) OR (SELECT viewer_operator())
-);
+          AND s.role = ANY (CASE %2$s
+              WHEN 'record' THEN '{claimant,respondent,mediator,arbitrator,insurer}'::text[]
+              WHEN 'talk' THEN '{claimant,respondent,mediator,arbitrator}'
+              WHEN 'mediation' THEN '{claimant,respondent,mediator}'
+              WHEN 'claimant_caucus' THEN '{claimant,mediator}'
+              WHEN 'respondent_caucus' THEN '{respondent,mediator}'
+          END)
+    )$condition$, walled, room)
+$$;
 
-ALTER TABLE proposals ENABLE ROW LEVEL SECURITY;
-ALTER TABLE proposals FORCE ROW LEVEL SECURITY;
-CREATE POLICY service ON proposals TO concord_app USING (true);
-CREATE POLICY viewer ON proposals FOR SELECT TO concord_reader
-    USING ('mediation' = ANY (viewer_rooms(case_id)));
+-- Everything that is said in a room is read in that room; the operator reads the record only.
+SELECT pg_temp.wall(said, $$channel = 'record' AND (SELECT viewer_operator()) OR $$
+    || pg_temp.seated(said, 'channel'))
+FROM unnest(ARRAY['acts', 'offers', 'exhibits', 'exhibit_answers']) AS said;
 
-ALTER TABLE caucus_messages ENABLE ROW LEVEL SECURITY;
-ALTER TABLE caucus_messages FORCE ROW LEVEL SECURITY;
-CREATE POLICY service ON caucus_messages TO concord_app USING (true);
-CREATE POLICY viewer ON caucus_messages FOR SELECT TO concord_reader
-    USING ((with_side || '_caucus') = ANY (viewer_rooms(case_id)));
+-- An insurer reads the record, but not the talk in it.
+SELECT pg_temp.wall('messages', $$channel = 'record' AND (SELECT viewer_operator()) OR $$
+    || pg_temp.seated('messages', $$CASE channel WHEN 'record' THEN 'talk' ELSE channel END$$));
 
-ALTER TABLE insurance_claims ENABLE ROW LEVEL SECURITY;
-ALTER TABLE insurance_claims FORCE ROW LEVEL SECURITY;
-CREATE POLICY service ON insurance_claims TO concord_app USING (true);
-CREATE POLICY viewer ON insurance_claims FOR SELECT TO concord_reader USING (
-    insurer_id = ANY ((SELECT viewer_organisations())::uuid[])
-    OR insured_id = ANY ((SELECT viewer_organisations())::uuid[])
-    OR (SELECT viewer_operator())
-);
+SELECT pg_temp.wall('proposals', pg_temp.seated('proposals', $$'mediation'$$));
+SELECT pg_temp.wall(
+    'caucus_messages', pg_temp.seated('caucus_messages', $$with_side || '_caucus'$$));
 
-ALTER TABLE notices ENABLE ROW LEVEL SECURITY;
-ALTER TABLE notices FORCE ROW LEVEL SECURITY;
-CREATE POLICY service ON notices TO concord_app USING (true);
-CREATE POLICY viewer ON notices FOR SELECT TO concord_reader
-    USING (account_id = (SELECT viewer_account()));
+SELECT pg_temp.wall('insurance_claims', $$(SELECT viewer_operator())
+    OR insurer_id = ANY ((SELECT viewer_organisations())::uuid[])
+    OR insured_id = ANY ((SELECT viewer_organisations())::uuid[])$$);
+SELECT pg_temp.wall(one_s_own, $$account_id = (SELECT viewer_account())$$)
+FROM unnest(ARRAY['notices', 'uploads']) AS one_s_own;
+SELECT pg_temp.wall('tokens', $$organisation_id = ANY ((SELECT viewer_organisations())::uuid[])$$);
+
+-- A receipt, or the length of a stream, would betray what was said behind a wall.
+SELECT pg_temp.wall('vault_receipts', $$EXISTS (
+    SELECT FROM acts a WHERE a.stream_id = vault_receipts.stream AND a.sequence = vault_receipts.seq
+)$$);
+SELECT pg_temp.wall('vault_streams', $$EXISTS (
+    SELECT FROM acts a WHERE a.stream_id = vault_streams.id
+)$$);
+
+DROP FUNCTION pg_temp.wall, pg_temp.seated;
 
 GRANT SELECT ON
-    organisations, accounts, memberships, neutrals, tokens,
+    organisations, accounts, memberships, neutrals,
     orders, order_lines, payments, shipments, shipment_events, bonds, covers, order_covers,
     cases, seats, appointments, claims, answers, acts, clocks, notices, readings,
     offers, messages, caucus_messages, uploads, exhibits, exhibit_answers, proposals,
     rulings, ruling_findings, ruling_citations, ruling_unrelied,
     obligations, payouts, insurance_claims, vault_receipts, vault_streams
 TO concord_reader;
+GRANT SELECT (id, account_id, organisation_id, name, scopes, created, expires, revoked)
+    ON tokens TO concord_reader;
 
 -- The record's index only grows, like the record itself.
 CREATE FUNCTION public.acts_only_grow() RETURNS trigger

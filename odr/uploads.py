@@ -1,0 +1,248 @@
+"""Uploads: files that were deposited and are not exhibits yet; each belongs to its depositor.
+
+Order of writes (what holds after a crash between two steps):
+
+1. the vault takes the file in, outside any transaction. Crash: an object that nobody can read,
+   which the vault's ``lost_objects`` finds.
+2. the blob's row and the upload's, in one transaction, in which the account's unused uploads are
+   counted once more. Crash after it: an upload, whose depositor was not told; see 4.
+3. an exhibit is made of it (``odr.exhibits``), or nothing.
+4. ``sweep``: what was not used in time is refused (its key destroyed with its row), then removed
+   from the store, then forgotten. Crash between: the next sweep goes on.
+
+What the vault refuses is told by name and with its bounds, which ``limits`` tells beforehand.
+"""
+
+import re
+import unicodedata
+from collections.abc import AsyncIterable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
+
+from evidence.blob import Blob
+from evidence.deposit import Declared
+from evidence.errors import (
+    DepositRefused,
+    DigestMismatch,
+    EmptyFile,
+    FileTooLarge,
+    SizeMismatch,
+    StoreFailed,
+    TypeMismatch,
+    TypeNotAllowed,
+)
+from evidence.models import BlobState
+from evidence.vault import Vault
+from odr import ids, policy
+from odr.errors import Invalid, Refused, TooMuch, Unavailable
+from odr.models.dialogue import Upload
+from odr.policy import SERVICE, Viewer
+from odr.sql import typed
+from odr.work import Office, Work
+
+UNUSED_MAX: Final = 50
+"""Uploads of an account that are no exhibits yet."""
+
+UNUSED_KEPT: Final = timedelta(days=7)
+FILENAME_MAX: Final = 255
+_EXTENSION_MAX: Final = 10
+_SWEPT_AT_ONCE: Final = 100
+
+_SEPARATORS: Final = re.compile(r"[/\\]")
+# Controls, private and unassigned characters, and what turns the direction of writing, by which
+# "gpj.exe" reads as "exe.jpg". Joiners are kept: scripts and emoji need them.
+_UNWANTED: Final = re.compile(
+    "[\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What is taken: the most bytes of each media type, and the most uploads that wait."""
+
+    bytes_max: Mapping[str, int]
+    unused_max: int
+    unused_days: int
+    filename_max: int
+
+
+def limits(vault: Vault) -> Limits:
+    """What can be known before anything is sent."""
+    return Limits(
+        bytes_max=vault.size_max,
+        unused_max=UNUSED_MAX,
+        unused_days=UNUSED_KEPT.days,
+        filename_max=FILENAME_MAX,
+    )
+
+
+async def deposit(
+    office: Office,
+    viewer: Viewer,
+    pieces: AsyncIterable[bytes],
+    declared: Declared,
+    filename: str,
+) -> UUID:
+    """Take a file in for the viewer; the upload's id. No transaction is open while it comes.
+
+    ``Invalid`` or ``TooMuch`` if the file is not as declared or not taken, and nothing is kept of
+    it; ``Unavailable`` if the store fails. What ``pieces`` raises goes through.
+    """
+    policy.require(viewer, "act")
+    named = cleaned(filename)
+    async with office.work(viewer, policy.NOBODY) as work:
+        if await _unused(work.conn, viewer.account_id) >= UNUSED_MAX:
+            raise TooMuch(limit="unused_uploads", maximum=UNUSED_MAX)
+        blob_id, at = ids.new(work.at), work.at
+    try:
+        blob = await office.vault.deposit(pieces, declared, blob=blob_id, at=at)
+    except DepositRefused as refused:
+        raise refusal(refused) from refused
+    except StoreFailed as failed:
+        raise Unavailable("store") from failed
+    upload_id = ids.child(blob_id)
+    async with office.work(viewer, upload_id) as work:
+        taken = await _recorded(work, blob, named)
+    if not taken:
+        await _removed(office, blob_id, at)
+        raise TooMuch(limit="unused_uploads", maximum=UNUSED_MAX)
+    return upload_id
+
+
+async def _recorded(work: Work, blob: Blob, filename: str) -> bool:
+    """Write the rows, unless others of the account's came first; then the blob is refused."""
+    await work.conn.execute(_LOCK, {"account": work.actor.account_id})
+    await work.vault.record(work.conn, blob)
+    if await _unused(work.conn, work.actor.account_id) >= UNUSED_MAX:
+        await work.vault.refuse(work.conn, blob.id)
+        return False
+    await work.conn.execute(
+        insert(Upload).values(
+            id=work.result,
+            account_id=work.actor.account_id,
+            blob_id=blob.id,
+            filename=filename,
+            at=work.at,
+        )
+    )
+    return True
+
+
+_LOCK: Final = typed("SELECT FROM accounts WHERE id = :account FOR NO KEY UPDATE")
+
+
+async def _unused(conn: AsyncConnection, account_id: UUID) -> int:
+    counted = select(func.count()).where(
+        col(Upload.account_id) == account_id, col(Upload.used_at).is_(None)
+    )
+    return (await conn.execute(counted)).scalar_one()
+
+
+def cleaned(filename: str) -> str:
+    """A file's own name: no folder, nothing that cannot be seen, at most ``FILENAME_MAX`` long.
+
+    What is left of the name is kept, with its extension; of a name with nothing left, ``file``.
+    """
+    name = _SEPARATORS.split(unicodedata.normalize("NFC", filename))[-1]
+    seen = (each for each in _UNWANTED.sub("", name) if unicodedata.category(each) not in _HIDDEN)
+    name = "".join(seen).strip().lstrip(".").strip()
+    if len(name) > FILENAME_MAX:
+        stem, dot, extension = name.rpartition(".")
+        if not dot or len(extension) > _EXTENSION_MAX:
+            return name[:FILENAME_MAX]
+        name = stem[: FILENAME_MAX - len(extension) - 1] + dot + extension
+    return name or "file"
+
+
+_HIDDEN: Final = {"Cc", "Cs", "Co", "Cn"}
+
+
+def _too_large(refused: Any) -> Refused:
+    return TooMuch(limit="file_bytes", maximum=refused.size_max)
+
+
+def _other_size(refused: Any) -> Refused:
+    return Invalid(("file", "size"), "disagrees", declared=refused.declared, found=refused.found)
+
+
+def _other_digest(refused: Any) -> Refused:
+    return Invalid(("file", "sha256"), "disagrees", declared=refused.declared, found=refused.found)
+
+
+def _not_taken(refused: Any) -> Refused:
+    return Invalid(("file", "media_type"), "not_allowed", allowed=list(refused.allowed))
+
+
+def _other_type(refused: Any) -> Refused:
+    return Invalid(("file", "media_type"), "disagrees", reason=refused.reason)
+
+
+def _empty(_: Any) -> Refused:
+    return Invalid(("file",), "empty", minimum=1)
+
+
+REFUSALS: Final[Mapping[type[DepositRefused], Callable[[Any], Refused]]] = {
+    EmptyFile: _empty,
+    FileTooLarge: _too_large,
+    SizeMismatch: _other_size,
+    DigestMismatch: _other_digest,
+    TypeNotAllowed: _not_taken,
+    TypeMismatch: _other_type,
+}
+"""What each reason of the vault's is among our refusals."""
+
+
+def refusal(refused: DepositRefused) -> Refused:
+    """Our refusal for the vault's."""
+    return REFUSALS[type(refused)](refused)
+
+
+async def sweep(office: Office, *, kept: timedelta = UNUSED_KEPT) -> int:
+    """Take away what was not used for so long, and what an earlier sweep left; how many files.
+
+    ``Unavailable`` if the store fails; the next sweep goes on from there.
+    """
+    swept = 0
+    while True:
+        async with office.work(SERVICE, policy.NOBODY) as work:
+            at = work.at
+            old = (
+                select(col(Upload.id))
+                .where(col(Upload.used_at).is_(None), col(Upload.at) < at - kept)
+                .limit(_SWEPT_AT_ONCE)
+                .with_for_update(skip_locked=True)
+            )
+            gone = delete(Upload).where(col(Upload.id).in_(old)).returning(col(Upload.blob_id))
+            blobs = list((await work.conn.execute(gone)).scalars())
+            for blob_id in blobs:
+                await work.vault.refuse(work.conn, blob_id)
+        swept += await _finished(office, at)
+        if len(blobs) < _SWEPT_AT_ONCE:
+            return swept
+
+
+async def _finished(office: Office, at: datetime) -> int:
+    """Remove and forget the refused blobs, this sweep's and those that a crash left."""
+    async with office.work(SERVICE, policy.NOBODY) as work:
+        unfinished = await work.vault.unfinished_blobs(work.conn, before=at, limit=10_000)
+    refused = [blob.id for blob in unfinished if blob.state is BlobState.REFUSED]
+    for blob_id in refused:
+        await _removed(office, blob_id, at)
+    return len(refused)
+
+
+async def _removed(office: Office, blob_id: UUID, at: datetime) -> None:
+    async with office.work(SERVICE, policy.NOBODY) as work:
+        blob = await work.vault.find_blob(work.conn, blob_id)
+    try:
+        await office.vault.remove(blob, now=at)
+    except StoreFailed as failed:
+        raise Unavailable("store") from failed
+    async with office.work(SERVICE, policy.NOBODY) as work:
+        await work.vault.forget(work.conn, blob_id)
