@@ -173,8 +173,7 @@ def render(told: Told, translate: Translate, link: Link) -> Rendered:
     what = say(sentences.sentence(told.kind))
     address = link(told.case_id)
     if told.number is None:
-        parts = (what, say(SEE_HOME, link=address), say(AUTOMATIC))
-        return Rendered(what, "\n\n".join(parts) + "\n")
+        return Rendered(what, _letter(what, say(SEE_HOME, link=address), say(AUTOMATIC)))
     lines = [
         "- "
         + say(
@@ -185,14 +184,13 @@ def render(told: Told, translate: Translate, link: Link) -> Rendered:
         )
         for due in told.due
     ]
-    parts = (
-        what,
-        "\n".join(lines) or say(NOTHING_DUE),
-        say(SEE_CASE, link=address),
-        say(AUTOMATIC),
-    )
-    subject = say(SUBJECT, number=told.number, what=what)
-    return Rendered(subject, "\n\n".join(parts) + "\n")
+    due = "\n".join(lines) or say(NOTHING_DUE)
+    words = _letter(what, due, say(SEE_CASE, link=address), say(AUTOMATIC))
+    return Rendered(say(SUBJECT, number=told.number, what=what), words)
+
+
+def _letter(*paragraphs: str) -> str:
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def when(instant: datetime, language: str, zone: str, translate: Translate) -> str:
@@ -223,7 +221,7 @@ class Letter:
 
 
 class Undeliverable(Exception):  # noqa: N818 - said as one would say it
-    """The letter will never arrive; the text is the mail server's answer."""
+    """The letter will never arrive; the text is the mail server's answer, without the address."""
 
 
 class Mail(Protocol):
@@ -232,7 +230,7 @@ class Mail(Protocol):
     async def send(self, letter: Letter) -> str:
         """Hand a letter over for good, and give the server's answer as the proof of it.
 
-        ``Undeliverable`` if it never will be; anything else that is raised may pass.
+        ``Undeliverable`` if it never will be, ``outbox.Failed`` if that may pass.
         """
 
 

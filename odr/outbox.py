@@ -37,8 +37,12 @@ GIVEN_UP: Final = "given_up"
 """The kind of the notice by which the operator's people are told of a row that was given up."""
 
 
-class Hopeless(Exception):  # noqa: N818 - said as one would say it
-    """It will never succeed: the row is given up at once. The text is kept; nothing private."""
+class Failed(Exception):  # noqa: N818 - said as one would say it
+    """What the row waits for is not to be had now. The text is kept and holds nothing private."""
+
+
+class Hopeless(Failed):
+    """It will never succeed: the row is given up at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +221,8 @@ class Outbox:
         try:
             async with asyncio.timeout(self.longest.total_seconds()):
                 return await self.functions[row.kind](row.subject_id)
-        except Hopeless as error:
-            return str(error), True
+        except Failed as error:
+            return str(error), isinstance(error, Hopeless)
         except Exception as error:  # noqa: BLE001 - a bug in one function stops no other
             return f"{type(error).__name__} {self.report(error)}", False
 
