@@ -12,6 +12,8 @@ from sqlmodel import col
 
 from odr import cases, ids, insurance, journal, ledger, orders, payouts, terms
 from odr.cases import Entry, Held, Start
+from odr.errors import Unfunded
+from odr.insurance import Notified
 from odr.ledger import Kind, Transfer
 from odr.models.cases import Case
 from odr.models.money import Obligation, Payout
@@ -52,16 +54,35 @@ async def begin(work: Work, held: Held, granted: Terms, *, recourse: bool = True
         await work.conn.execute(
             insert(Obligation).values([each.model_dump() for each in obligations])
         )
-    lines = await _dropped(work, case)
-    lines += await _granted(work, case, bought, granted, recourse=recourse)
-    if lines:
-        await ledger.open_accounts(work.conn, ledger.accounts_of(lines))
-        await ledger.book(work.conn, lines)
     for obligation in obligations:
         if obligation.debtor is Party.SELLER and obligation.amount_minor > 0:
             await _plan(work, held, obligation, bought.order)
-    await insurance.notify_of(work, held, bought, terms.to_buyer(granted))
+    lines = await _dropped(work, case)
+    lines += await _granted(work, case, bought, granted, recourse=recourse)
+    loss = terms.to_buyer(granted)
+    notified = await insurance.notify_of(work, held, bought, loss, recourse=recourse)
+    await _book(work, lines, notified)
     await complete(work, held.id)
+
+
+async def _book(work: Work, lines: list[Transfer], notified: Notified) -> None:
+    """Book everything at once, so that locks are taken in one order.
+
+    An insurer's empty fund is no reason to refuse the buyer: then it goes without the reserve.
+    """
+    everything = [*lines, *notified.reserve]
+    if not everything:
+        return
+    await ledger.open_accounts(work.conn, ledger.accounts_of(everything))
+    if notified.claim is None:
+        await ledger.book(work.conn, lines)
+        return
+    try:
+        async with work.conn.begin_nested():
+            await ledger.book(work.conn, everything)
+    except Unfunded:
+        await insurance.unreserved(work, notified.claim)
+        await ledger.book(work.conn, lines)
 
 
 def _obligation(work: Work, case: Case, number: int, item: Item, bought: Bought) -> Obligation:
@@ -114,9 +135,14 @@ async def _granted(
         for hold in await ledger.open_holds(work.conn, case.id)
         if hold.code == "claim_held"
     )
-    if not recourse:
-        return journal.without_recourse(case.id, trade, case.id, refund + extra)
     lines: list[Transfer] = []
+    if not recourse:
+        if refund:
+            lines += journal.without_recourse(case.id, trade, case.id, refund)
+        if extra:
+            platform = trade.of_house(Kind.PLATFORM)
+            lines += journal.compensation(case.id, trade, case.id, extra, platform)
+        return lines
     shares = journal.waterfall(refund.amount_minor, funds.escrow + held, funds.bond)
     if shares.total:
         lines += journal.refund(case.id, trade, case.id, shares)
