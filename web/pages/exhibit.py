@@ -1,0 +1,75 @@
+"""An exhibit's page, and its file: served by the service only, so that nothing active ever runs."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any, Final
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from odr import exhibits
+from odr.errors import NotFound
+from schema import ids
+from web import reading, session, uploads
+from web.setting import Setting
+from web.templating import page
+from web.words import WORDS
+
+_SAFE: Final = {"image/jpeg", "image/png", "image/webp"}
+"""What a browser may show in a page; everything else is downloaded."""
+_POLICY: Final = "default-src 'none'; sandbox; frame-ancestors 'none'"
+_PLAIN: Final = re.compile(r"[^A-Za-z0-9._ -]")
+
+
+async def _exhibit(request: Request) -> dict[str, Any]:
+    data = await reading.read(request, "exhibit", id=request.path_params["id"])
+    exhibit: dict[str, Any] | None = data["node"]
+    if not exhibit:
+        raise NotFound
+    return exhibit
+
+
+async def show(request: Request) -> Response:
+    """The viewer: the picture large, its facts, what the other side says of it."""
+    return page(
+        request,
+        "exhibit.html",
+        exhibit=await _exhibit(request),
+        words=WORDS,
+        now=await uploads.now(request),
+        shown=_SAFE,
+    )
+
+
+async def file(request: Request) -> Response:
+    """The file itself, checked while it streams; the reading is noted for the parties."""
+    exhibit = await _exhibit(request)
+    setting: Setting = request.app.state.setting
+    office = setting.office
+    key = ids.key(exhibit["id"], "ex")
+    async with office.work(session.viewer_of(request), key) as work:
+        blob = await exhibits.opened(work, key)
+    kept = exhibit["mediaType"] in _SAFE and "download" not in request.query_params
+    headers = {
+        "content-disposition": _disposition(exhibit["filename"], inline=kept),
+        "content-length": str(exhibit["size"]),
+        "content-security-policy": _POLICY,
+        "x-content-type-options": "nosniff",
+        "cache-control": "private, max-age=3600",
+    }
+    return StreamingResponse(
+        _bytes(setting, blob), headers=headers, media_type=exhibit["mediaType"]
+    )
+
+
+async def _bytes(setting: Setting, blob: Any) -> AsyncIterator[bytes]:
+    async for piece in setting.office.vault.open_blob(blob):
+        yield piece
+
+
+def _disposition(filename: str, *, inline: bool) -> str:
+    """RFC 6266: a plain name for old programs, and the real one encoded."""
+    plain = _PLAIN.sub("_", filename)
+    kind = "inline" if inline else "attachment"
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

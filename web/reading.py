@@ -1,0 +1,69 @@
+"""Running the pages' documents: the web shows and does nothing that the API cannot.
+
+A document lies in ``operations/<name>.graphql`` and is executed in process as the signed-in viewer.
+An integrator finds there a tested document for everything that the pages do.
+"""
+
+import logging
+import secrets
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from starlette.requests import Request
+
+from odr.errors import NotFound, Unavailable
+from odr.policy import Viewer
+from schema.context import Context
+from web.session import viewer_of
+from web.setting import Setting
+
+OPERATIONS: Final = Path(__file__).parent / "operations"
+_OK: Final = 200
+_UNAVAILABLE: Final = 503
+
+log = logging.getLogger(__name__)
+
+
+class Broken(RuntimeError):
+    """A document of ours failed: a bug, reported and masked."""
+
+
+@cache
+def document(name: str) -> str:
+    """The text of an operation."""
+    return (OPERATIONS / f"{name}.graphql").read_text(encoding="utf-8")
+
+
+def context(setting: Setting, viewer: Viewer) -> Context:
+    """What a document is executed with."""
+    return Context(setting.office, viewer, setting.upload_sizes)
+
+
+async def read(request: Request, name: str, **variables: Any) -> dict[str, Any]:
+    """The data of the document ``name``, as the signed-in viewer."""
+    setting: Setting = request.app.state.setting
+    result = await setting.endpoint.execute(
+        document(name), variables, context=context(setting, viewer_of(request))
+    )
+    answer = result.parsed()
+    if result.status == _UNAVAILABLE:
+        raise Unavailable("database")
+    if result.status != _OK or answer.get("errors"):
+        log.error("the document %s failed: %s", name, answer.get("errors"))
+        raise Broken(name)
+    data: dict[str, Any] = answer["data"]
+    return data
+
+
+async def act(request: Request, name: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Run a mutation's document; its payload, with ``userErrors`` to be shown at the form.
+
+    ``values`` is the input; the form's own key makes a repeated post harmless.
+    """
+    values.setdefault("idempotencyKey", secrets.token_urlsafe(16))
+    data = await read(request, name, input=values)
+    payload: dict[str, Any] | None = next(iter(data.values()))
+    if payload is None:
+        raise NotFound
+    return payload

@@ -1,0 +1,79 @@
+"""How a refusal is said on a page: its HTTP status and its words, one line for each kind."""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from odr import errors
+from odr.errors import Refused
+from web.templating import page
+
+
+class Said(NamedTuple):
+    """A status, a heading and what to do."""
+
+    status: int
+    title: str
+    advice: str
+
+
+SAID: Final[Mapping[type[Refused], Said]] = {
+    errors.NotFound: Said(
+        404, "There is nothing here", "It may have moved, or it is not yours to see."
+    ),
+    errors.NotAllowed: Said(409, "That cannot be done now", "Go back and see what can be done."),
+    errors.Unmet: Said(409, "That cannot be done yet", "Go back and see what can be done."),
+    errors.Late: Said(409, "The time for this is over", "Go back and see what happened."),
+    errors.Early: Said(409, "It is too early for this", "Come back when the time has come."),
+    errors.Stale: Said(409, "Somebody was faster", "Go back and read what is new."),
+    errors.Conflict: Said(409, "This was done before", "Go back and see what is there."),
+    errors.Invalid: Said(422, "Something is not filled in as it should be", "Go back and mend it."),
+    errors.TooMuch: Said(429, "That is too much", "A limit is reached. Wait, or do with less."),
+    errors.Unfunded: Said(409, "There is not enough money for this", "The operator is told."),
+    errors.Unavailable: Said(
+        503, "We cannot do this right now", "Nothing was done. Try again in a moment."
+    ),
+}
+"""Every kind of refusal; a test compares it with the tree in ``odr.errors``."""
+
+FORGED: Final = Said(
+    403, "This form has expired", "Nothing was done. Go back, reload the page and send it again."
+)
+BUG: Final = Said(
+    500, "Something went wrong on our side", "Nothing was lost. We are told; try again later."
+)
+
+
+def said(refused: Refused) -> Said:
+    """The words for a refusal, by its nearest kind."""
+    for kind in type(refused).__mro__:
+        if kind in SAID:
+            return SAID[kind]
+    return BUG
+
+
+async def refused(request: Request, error: Exception) -> Response:
+    """A refusal that no page put into words of its own; strangers are asked to sign in."""
+    kind = said(error) if isinstance(error, Refused) else BUG
+    if isinstance(error, errors.NotFound) and request.state.viewer is None:
+        if request.method == "GET":
+            return RedirectResponse(f"/sign-in?next={request.url.path}", 303)
+    return page(request, "refused.html", status=kind.status, said=kind)
+
+
+async def forged(request: Request, _: Exception) -> Response:
+    """A form without its token."""
+    return page(request, "refused.html", status=FORGED.status, said=FORGED)
+
+
+async def missing(request: Request, _: Exception) -> Response:
+    """No such page."""
+    nothing = SAID[errors.NotFound]
+    return page(request, "refused.html", status=nothing.status, said=nothing)
+
+
+async def broken(request: Request, _: Exception) -> Response:
+    """A bug: reported where it was raised, masked here."""
+    return page(request, "refused.html", status=BUG.status, said=BUG)

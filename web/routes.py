@@ -1,0 +1,37 @@
+"""All URLs of the pages, on one screen."""
+
+from pathlib import Path
+
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from web import uploads
+from web.pages import about, bundle, case, claim, exhibit, home, insurance, signin
+
+_STATIC = Path(__file__).parent / "static"
+
+ROUTES: list[BaseRoute] = [
+    Route("/", home.show),
+    Route("/how", about.how),
+    Route("/sign-in", signin.ask, methods=["GET", "POST"]),
+    Route("/sign-in/{secret}", signin.link, methods=["GET", "POST"]),
+    Route("/sign-out", signin.out, methods=["POST"]),
+    Route("/appearance", signin.appearance, methods=["POST"]),
+    Route("/demo", signin.demo, methods=["GET", "POST"]),
+    Route("/demo/time", about.move_time, methods=["POST"]),
+    Route("/notices", about.notices),
+    Route("/profile", about.profile),
+    Route("/claims/new", claim.begin),
+    Route("/claims/new", claim.go_on, methods=["POST"]),
+    Route("/cases/{number}", case.show),
+    Route("/cases/{number}/acts/{act}", case.act, methods=["POST"]),
+    Route("/cases/{number}/bundle", bundle.download),
+    Route("/exhibits/{id}", exhibit.show),
+    Route("/exhibits/{id}/file", exhibit.file),
+    Route("/settled", insurance.settled),
+    Route("/insurance/{number}", insurance.show),
+    Route("/insurance/{number}", insurance.decide, methods=["POST"]),
+    Route("/uploads", uploads.put, methods=["PUT"]),
+    Route("/uploads/limits", uploads.limits),
+    Mount("/static", StaticFiles(directory=_STATIC)),
+]

@@ -1,0 +1,109 @@
+"""Who looks at a page: read from the session's cookie once for each request, before the page.
+
+``request.state`` then has ``viewer`` (None for a stranger), ``csrf`` and ``wording``. What a form
+posts must carry the token: that of the session, or for a stranger one in a cookie of its own. A
+token in place of the cookie (``Authorization: Bearer``) is for the API and for uploads.
+"""
+
+import hmac
+import secrets
+from typing import Final
+
+from starlette.datastructures import FormData
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from odr import signin
+from odr.errors import NotFound
+from odr.policy import Viewer
+from web.setting import Setting
+from web.wording import Wording, chosen
+
+SESSION: Final = "concord_session"
+STRANGER: Final = "concord_form"
+LANGUAGE: Final = "concord_language"
+THEME: Final = "concord_theme"
+FIELD: Final = "csrf"
+_YEAR: Final = 365 * 86_400
+_TOKEN_BYTES: Final = 24
+
+
+class Forged(Exception):  # noqa: N818 - said as one would say it
+    """A form came without its token: from another site, or from a session that is over."""
+
+
+class Sessions:
+    """Reads the cookie, and tells the request's state who is there."""
+
+    def __init__(self, app: ASGIApp, *, setting: Setting) -> None:
+        self._app = app
+        self._setting = setting
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["path"].startswith("/static/"):
+            await self._app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        scope.setdefault("state", {})
+        viewer, csrf = await self._signed_in(connection)
+        scope["state"].update(
+            viewer=viewer,
+            csrf=csrf or connection.cookies.get(STRANGER) or secrets.token_urlsafe(_TOKEN_BYTES),
+            wording=_wording(connection, viewer),
+            theme=connection.cookies.get(THEME),
+        )
+        await self._app(scope, receive, send)
+
+    async def _signed_in(self, connection: HTTPConnection) -> tuple[Viewer | None, str | None]:
+        cookie = connection.cookies.get(SESSION)
+        if not cookie:
+            return None, None
+        async with self._setting.office.engine.connect() as conn:
+            found = await signin.session(conn, cookie)
+        return (found.viewer, found.csrf) if found is not None else (None, None)
+
+
+def _wording(connection: HTTPConnection, viewer: Viewer | None) -> Wording:
+    accepted = connection.headers.get("accept-language", "")
+    wanted = connection.cookies.get(LANGUAGE) or (viewer.language if viewer else None)
+    return Wording(chosen(wanted, accepted), viewer.zone if viewer else "UTC")
+
+
+def viewer_of(request: Request) -> Viewer:
+    """Who is signed in; ``NotFound`` for a stranger: a page that needs one asks to sign in."""
+    viewer: Viewer | None = request.state.viewer
+    if viewer is None:
+        raise NotFound
+    return viewer
+
+
+def check(request: Request, given: str | None) -> None:
+    """Refuse a form without its token (``Forged``)."""
+    if not hmac.compare_digest(str(given or ""), request.state.csrf):
+        raise Forged
+    own = request.url.netloc
+    origin = request.headers.get("origin")
+    if origin not in (None, "null") and not str(origin).endswith(f"//{own}"):
+        raise Forged
+
+
+async def form(request: Request) -> FormData:
+    """The posted form, its token checked."""
+    given = await request.form(max_files=20, max_fields=500)
+    token = given.get(FIELD)
+    check(request, token if isinstance(token, str) else None)
+    return given
+
+
+def remember(response: Response, name: str, value: str, *, secure: bool) -> None:
+    """Keep a choice of the reader's (language, theme) for a year."""
+    response.set_cookie(name, value, max_age=_YEAR, secure=secure, samesite="lax", httponly=True)
+
+
+def sign_in(response: Response, opened: signin.Opened, *, secure: bool) -> None:
+    """Give the browser its session."""
+    response.set_cookie(
+        SESSION, opened.cookie, secure=secure, samesite="lax", httponly=True, path="/"
+    )
