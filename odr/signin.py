@@ -74,7 +74,7 @@ async def request_link(conn: AsyncConnection, email: str, origin: str, at: datet
     or from an origin. The request's id. Commit, then wake the worker.
     """
     address = bounds.email(email, ("email",))
-    source = sha256(origin.encode()).digest()
+    source = _hash(origin)
     # Those at once are counted one after the other: always the address first, then the origin.
     await conn.execute(_LOCK, {"kind": _LINK_LOCK, "key": address})
     await conn.execute(_LOCK, {"kind": _ORIGIN_LOCK, "key": source.hex()})
@@ -215,4 +215,5 @@ async def sweep(conn: AsyncConnection, at: datetime) -> int:
 
 
 def _hash(secret: str) -> bytes:
-    return sha256(secret.encode()).digest()
+    # What comes from outside may hold halves of surrogate pairs; it opens nothing either way.
+    return sha256(secret.encode(errors="surrogatepass")).digest()
