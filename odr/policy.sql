@@ -22,6 +22,7 @@ $$;
 
 GRANT EXECUTE ON FUNCTION public.viewer_account(), public.viewer_organisations(),
     public.viewer_operator(), public.service_now() TO concord_reader;
+GRANT SELECT ON public.service_clock TO concord_reader;  -- by which service_now() tells the time
 
 -- Each wall lets in whoever holds a seat in the room now, or whom the row itself names. The
 -- service passes; nobody else has a policy. What is asked of the viewer stands in a SELECT of its
