@@ -420,6 +420,9 @@ def always() -> ColumnElement[bool]:
 
 def _field(reading: Reading, arguments: Mapping[str, Argument], words: Mapping[str, Any]) -> Any:
     made = cast("StrawberryField", strawberry.field(metadata={READING: reading}, **words))
+    if isinstance(reading, Computed):
+        # An instance made in Python does not hold it, and is made without it.
+        made.init = made.repr = made.compare = False
     made.arguments = [
         StrawberryArgument(
             python_name=name,

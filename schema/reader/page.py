@@ -23,6 +23,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     Enum,
+    Float,
     Integer,
     LargeBinary,
     Numeric,
@@ -280,6 +281,7 @@ _DECODERS: Final[tuple[tuple[type[TypeEngine[Any]], Callable[[Any], Any]], ...]]
     (DateTime, _instant),
     (Date, date.fromisoformat),
     (LargeBinary, lambda value: bytes.fromhex(value.removeprefix("\\x"))),
+    (Float, float),
     (Numeric, lambda value: Decimal(str(value))),
 )
 
