@@ -2,14 +2,16 @@
 
 The ciphertext goes to a nameless temporary file, so that a connection cut in the middle, a
 refusal and a crash all leave nothing behind. Hashing and encrypting run in threads, one piece
-while the next is received; SHA-512, the slowest, beside the rest. It knows neither the store
-nor the database: evidence/vault.py goes on from here.
+while the next is received. SHA-512, the slowest, may lag a few pieces behind: nothing before
+the database's row needs it, so it ends while the file goes to the store. It knows neither the
+store nor the database: evidence/vault.py goes on from here.
 """
 
 import asyncio
 import secrets
 import tempfile
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256, sha512
 from pathlib import Path
@@ -27,6 +29,8 @@ from evidence.errors import (
     TypeNotAllowed,
 )
 
+LAG_MAX = 4  # pieces of 1 MiB
+
 
 @dataclass(frozen=True, slots=True)
 class Declared:
@@ -39,12 +43,22 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """A file that came in whole and is what was declared; close `file` when it is stored."""
+    """A file that came in whole and is what was declared; close it when it is stored."""
 
     file: BinaryIO
     key: bytes
-    plaintext: Plaintext
     ciphertext: Ciphertext
+    _plaintext: Callable[[bytes], Plaintext]
+    _sha512: "_Lagging"
+
+    async def plaintext(self) -> Plaintext:
+        """Give the file's digests and size; waits for the SHA-512."""
+        return self._plaintext(await self._sha512.digest())
+
+    async def close(self) -> None:
+        """Let the ciphertext go."""
+        await self._sha512.settle()
+        self.file.close()
 
 
 async def receive(
@@ -57,7 +71,7 @@ async def receive(
 ) -> Spooled:
     """Take a file in; DepositRefused as soon as something is not as declared or not allowed.
 
-    `blob` is the id that the file will have. What `pieces` raises goes through. About 3 MiB of
+    `blob` is the id that the file will have. What `pieces` raises goes through. About 8 MiB of
     memory whatever the size; the temporary file lies in `folder`, or where the system keeps such.
     """
     check(declared, size_max)
@@ -76,6 +90,7 @@ async def receive(
             # A thread cannot be stopped: wait, so that it does not write to a closed file.
             await asyncio.wait({working})
             working.cancelled() or working.exception()
+        await spool.sha512.settle()
         spool.file.close()
         raise
 
@@ -100,16 +115,15 @@ class _Spool:
         self._sealer = cipher.Sealer(self._key, blob)
         self._inspector = media.Inspector(declared.media_type)
         self._sha256 = sha256()
-        self._sha512 = sha512()
+        self.sha512 = _Lagging()
         self._cipher_sha256 = sha256()
         self._found = 0
         self._stored = 0
         self.file: BinaryIO = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 -- outlives this call
 
     async def take(self, chunk: bytes) -> None:
-        await asyncio.gather(
-            asyncio.to_thread(self._sha512.update, chunk), asyncio.to_thread(self._seal, chunk)
-        )
+        await self.sha512.update(chunk)
+        await asyncio.to_thread(self._seal, chunk)
 
     def finish(self) -> Spooled:
         declared = self._declared
@@ -123,10 +137,11 @@ class _Spool:
         return Spooled(
             self.file,
             self._key,
-            Plaintext(
-                self._blob, declared.media_type, digest, self._sha512.digest(), declared.size
-            ),
             Ciphertext(self._cipher_sha256.digest(), self._stored),
+            lambda longer: Plaintext(
+                self._blob, declared.media_type, digest, longer, declared.size
+            ),
+            self.sha512,
         )
 
     def _seal(self, chunk: bytes) -> None:
@@ -140,6 +155,35 @@ class _Spool:
         self._cipher_sha256.update(sealed)
         self._stored += len(sealed)
         self.file.write(sealed)
+
+
+class _Lagging:
+    """A SHA-512 that runs in threads, at most LAG_MAX pieces behind who feeds it."""
+
+    def __init__(self) -> None:
+        self._hash = sha512()
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def update(self, piece: bytes) -> None:
+        if len(self._waiting) == LAG_MAX:
+            await self._waiting.popleft()
+        before = self._waiting[-1] if self._waiting else None
+        self._waiting.append(asyncio.ensure_future(self._after(before, piece)))
+
+    async def digest(self) -> bytes:
+        while self._waiting:
+            await self._waiting.popleft()
+        return self._hash.digest()
+
+    async def settle(self) -> None:
+        """Wait for the threads, whatever became of them."""
+        if self._waiting:
+            await asyncio.wait(self._waiting)
+
+    async def _after(self, before: asyncio.Future[None] | None, piece: bytes) -> None:
+        if before is not None:
+            await before
+        await asyncio.to_thread(self._hash.update, piece)
 
 
 async def _in_chunks(pieces: AsyncIterable[bytes], size: int) -> AsyncIterator[bytes]:

@@ -93,12 +93,16 @@ class S3Store:
             raise StoreFailed(f"bucket {self._bucket} has no Object Lock")
         self._writes_once = await self._probe()
 
-    async def put(self, key: str, source: BinaryIO, *, size: int, digest: bytes) -> Stored:
+    async def put(
+        self, key: str, source: BinaryIO, *, size: int, digest: bytes, fresh: bool = False
+    ) -> Stored:
         """Write once; over `part_size` in parts, one after the other."""
         check_key(key)
         source.seek(0)
         try:
             if size > self._part_size:
+                if not fresh and await self._is_taken(key):
+                    return await self._compare(key, size, digest)
                 version = await self._put_parts(key, source, size, digest)
             else:
                 version = await self._put_whole(key, source, size, digest)
@@ -106,7 +110,7 @@ class S3Store:
             return await self._compare(key, size, digest)
         if version in (None, "null"):
             raise StoreFailed(f"bucket {self._bucket} keeps no versions")
-        if self._writes_once and size <= self._part_size:
+        if fresh or (self._writes_once and size <= self._part_size):
             return Stored(key, version, size)
         oldest = await self._oldest(key)
         if oldest == version:
@@ -201,8 +205,6 @@ class S3Store:
         return version
 
     async def _put_parts(self, key: str, source: BinaryIO, size: int, digest: bytes) -> str | None:
-        if await self._is_taken(key):
-            raise _KeyTakenError
         place = {"Bucket": self._bucket, "Key": key}
         upload = await self._call(
             self._client.create_multipart_upload,

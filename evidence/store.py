@@ -61,8 +61,14 @@ class Stored:
 class Store(Protocol):
     """See the module's docstring for what each of these promises."""
 
-    async def put(self, key: str, source: BinaryIO, *, size: int, digest: bytes) -> Stored:
-        """Write `size` bytes from the start of a seekable file; `digest` is their SHA-256."""
+    async def put(
+        self, key: str, source: BinaryIO, *, size: int, digest: bytes, fresh: bool = False
+    ) -> Stored:
+        """Write `size` bytes from the start of a seekable file; `digest` is their SHA-256.
+
+        `fresh` promises that nobody else can be writing this key, since it is random and new: a
+        store may then leave out what it does only for racing writers.
+        """
         ...
 
     def get(
@@ -110,7 +116,15 @@ class DirectoryStore:
         for one in (self._objects, self._retention, self._incoming):
             _make_folder(one)
 
-    async def put(self, key: str, source: BinaryIO, *, size: int, digest: bytes) -> Stored:
+    async def put(
+        self,
+        key: str,
+        source: BinaryIO,
+        *,
+        size: int,
+        digest: bytes,
+        fresh: bool = False,  # noqa: ARG002 -- the lock costs nothing here
+    ) -> Stored:
         """Write once, durably; Malformed if the bytes are not those announced."""
         check_key(key)
         return await _in_thread(self._put, key, source, size, digest)

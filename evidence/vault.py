@@ -175,7 +175,7 @@ class Vault:
         spooled = await deposit.receive(
             pieces, declared, blob=blob, size_max=self.size_max, folder=self._spool_folder
         )
-        with spooled.file:
+        try:
             key_id = self.keyring.current
             wrapped = await self.keyring.wrap(spooled.key)
             stored = await self.store.put(
@@ -183,9 +183,13 @@ class Vault:
                 spooled.file,
                 size=spooled.ciphertext.size,
                 digest=spooled.ciphertext.sha256,
+                fresh=True,
             )
+            plaintext = await spooled.plaintext()
+        finally:
+            await spooled.close()
         return Blob(
-            plaintext=spooled.plaintext,
+            plaintext=plaintext,
             ciphertext=spooled.ciphertext,
             wrapped_key=wrapped,
             key_id=key_id,

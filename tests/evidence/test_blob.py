@@ -201,8 +201,11 @@ async def test_a_deposit_that_is_cancelled_leaves_nothing(vault: Vault, tmp_path
 class FailingStore(DirectoryStore):
     """A folder whose puts fail: a part that speaks the real interface."""
 
-    async def put(self, key: str, source: BinaryIO, *, size: int, digest: bytes) -> Stored:
-        raise StoreFailed(f"no room for {size} bytes of {key} ({digest.hex()}) {source.name!r}")
+    async def put(
+        self, key: str, source: BinaryIO, *, size: int, digest: bytes, fresh: bool = False
+    ) -> Stored:
+        await asyncio.sleep(0)
+        raise StoreFailed(f"no room for {size} bytes", key, source, digest, fresh)
 
 
 async def test_a_store_that_fails_is_told_and_nothing_is_recorded(

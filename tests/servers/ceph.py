@@ -68,7 +68,7 @@ mon data avail crit = 0
 paxos propose interval = 0.05
 paxos min wait = 0.01
 bdev flock retry interval = 0.05
-rgw frontends = beast endpoint=127.0.0.1:{s3_port}
+rgw frontends = beast endpoint=127.0.0.1:{s3_port} tcp_nodelay=1
 rgw thread pool size = 64
 rgw run sync thread = false
 rgw enable usage log = false
@@ -183,8 +183,10 @@ class Ceph:
 
     def _start_osd(self) -> None:
         osd = str(uuid.uuid4())
-        self._run("ceph", "osd", "new", osd)
-        self._run("ceph", "osd", "crush", "add", "osd.0", "1.0", "root=default", "host=n0")
+        # On a busy machine the monitor's first answers may be that it is not ready.
+        self._run("ceph", "osd", "new", osd, attempts=20)
+        place = ("osd.0", "1.0", "root=default", "host=n0")
+        self._run("ceph", "osd", "crush", "add", *place, attempts=20)
         (self.folder / "osd" / "type").write_text("bluestore\n")
         self._run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd)
         self._run("ceph-osd", "-i", "0", attempts=3)
@@ -199,6 +201,7 @@ class Ceph:
         self._run(
             "radosgw-admin", "user", "create", "--uid=vault", "--display-name=vault",
             f"--access-key={ACCESS_KEY}", f"--secret-key={SECRET_KEY}",
+            attempts=5,
         )  # fmt: skip
 
     def _answers(self) -> bool:
