@@ -13,6 +13,7 @@ mail server and no address of a page.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -25,7 +26,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.types import TypeEngine
 
-from odr import policy, sentences
+from odr import policy, sentences, signin
 from odr.errors import NotFound
 from odr.outbox import Hopeless
 from odr.procedure.acts import Role
@@ -124,7 +125,15 @@ SEE_HOME: Final = "See: {link}"
 AUTOMATIC: Final = "This letter was sent automatically."
 WHEN: Final = "{date} at {time} ({zone}, {offset})"
 
-SENTENCES: Final = (SUBJECT, DUE, NOTHING_DUE, SEE_CASE, SEE_HOME, AUTOMATIC, WHEN)
+SIGN_IN_SUBJECT: Final = "Your link to sign in"
+SIGN_IN: Final = "Sign in with this link: {link}"
+SIGN_IN_ONCE: Final = "It works once, for {minutes} minutes."
+SIGN_IN_NOT_ASKED: Final = "If you did not ask for it, do nothing: nobody is signed in."
+
+SENTENCES: Final = (
+    *(SUBJECT, DUE, NOTHING_DUE, SEE_CASE, SEE_HOME, AUTOMATIC, WHEN),
+    *(SIGN_IN_SUBJECT, SIGN_IN, SIGN_IN_ONCE, SIGN_IN_NOT_ASKED),
+)
 """What is translated beside ``odr.sentences`` and the clocks' own words."""
 
 
@@ -218,6 +227,24 @@ class Letter:
     at: datetime
     subject: str
     text: str
+
+
+def sign_in(issued: signin.Mail, link: str, *, at: datetime, translate: Translate) -> Letter:
+    """Write the letter that brings a link to sign in."""
+
+    def say(english: str, **given: object) -> str:
+        return translate(issued.language, english).format(**given)
+
+    minutes = round((issued.expires - at).total_seconds() / 60)
+    once = say(SIGN_IN_ONCE, minutes=minutes)
+    return Letter(
+        id=f"sign-in-{sha256(issued.secret.encode()).hexdigest()}",
+        to=issued.email,
+        language=issued.language,
+        at=at,
+        subject=say(SIGN_IN_SUBJECT),
+        text=_letter(say(SIGN_IN, link=link), once, say(SIGN_IN_NOT_ASKED), say(AUTOMATIC)),
+    )
 
 
 class Undeliverable(Exception):  # noqa: N818 - said as one would say it
