@@ -210,7 +210,7 @@ def without_recourse(fact: UUID, trade: Trade, case: UUID, amount: Money) -> lis
     ]
 
 
-def refund_on_return(  # an agreed return has this many parts
+def refund_on_return(
     fact: UUID,
     trade: Trade,
     case: UUID,
@@ -359,7 +359,7 @@ def loss_reserved(
     return [ledger.hold(fact, "loss_reserved", fund, payee, amount, cause=claim)]
 
 
-def reserve_changed(  # a reserve has this many parts
+def reserve_changed(
     fact: UUID, claim: UUID, insurer: UUID, payee: Account, amount: Money, *, reserve: UUID
 ) -> list[Transfer]:
     """Replace the hold ``reserve`` by one of another amount; an amount of zero ends it."""

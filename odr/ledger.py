@@ -208,7 +208,7 @@ def transfer_id(fact: UUID, code: str) -> UUID:
     return ids.derive(fact, f"transfer:{code}")
 
 
-def single(  # noqa: PLR0913  # a transfer has this many parts
+def single(
     fact: UUID, code: str, debit: Account, credit: Account, amount: Money, *, cause: UUID
 ) -> Transfer:
     """Move ``amount`` at once."""
@@ -223,7 +223,7 @@ def single(  # noqa: PLR0913  # a transfer has this many parts
     )
 
 
-def hold(  # noqa: PLR0913  # the same
+def hold(
     fact: UUID,
     code: str,
     debit: Account,

@@ -107,6 +107,9 @@ class Story:
     def _advance(self, fact, amount):
         return journal.platform_advance(fact, self.trade, self.case, euro(amount))
 
+    def _without_recourse(self, fact, amount):
+        return journal.without_recourse(fact, self.trade, self.case, euro(amount))
+
     def _on_return(self, fact, parts, year):
         expires = datetime(int(year), 1, 1, tzinfo=UTC)
         lines = journal.refund_on_return(
@@ -199,6 +202,15 @@ class Story:
     def _return(self, _fact, name, amount):
         source = self.account("payable")
         return journal.payout_returned(self.payout(name), self.case, source, euro(amount))
+
+    def _paid_after_all(self, _fact, name, amount, covered):
+        return journal.payout_paid_after_all(
+            self.payout(name),
+            self.case,
+            self.account("payable"),
+            euro(amount),
+            covered=covered == "covered",
+        )
 
     def _undo(self, fact):
         return journal.undone(fact, self.last)
