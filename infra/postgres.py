@@ -50,6 +50,8 @@ ALWAYS = {
     "jit": "off",  # compiling costs more than our statements take
     "max_connections": "200",
     "log_checkpoints": "off",
+    # Not /dev/shm, which is 64 MB in a container and keeps what a killed server left there.
+    "dynamic_shared_memory_type": "mmap",
 }
 FORGETFUL = {
     "fsync": "off",
@@ -57,6 +59,7 @@ FORGETFUL = {
     "full_page_writes": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",
+    "max_wal_size": "256MB",
     "autovacuum": "off",
 }
 

@@ -1,32 +1,61 @@
 """The test bench: real servers, started when a test first asks for them, stopped at the end."""
 
 import os
+import shutil
+import subprocess
 
 import asyncpg
 import pytest
 
 from infra import database as db
 from infra.postgres import Cluster
+from tests.servers import memory, smtp
 from tests.servers import redis as redis_server
-from tests.servers import smtp
 from tests.servers.databases import Databases
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory):
+def in_memory():
+    """A folder that is fast to write and gone at the end."""
+    with memory.folder() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def cluster(in_memory):
     """One PostgreSQL for all tests; what a crash would cost is given up for speed."""
-    with Cluster(tmp_path_factory.mktemp("postgres"), durable=False, tied=True) as running:
+    with Cluster(in_memory / "postgres", durable=False, tied=True) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def databases(cluster, tmp_path_factory):
-    made = Databases(cluster, tmp_path_factory.mktemp("migrations"))
+def databases(cluster, in_memory):
+    made = Databases(cluster, in_memory)
     try:
         made.open()
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture(scope="session")
+def seed(databases, in_memory):
+    """The folder of a stopped server with the migrated database `concord`, to be copied."""
+    cluster = Cluster(in_memory / "seed", durable=False, tied=True)
+    with cluster:
+        databases.make_schema(cluster, "concord")
+    return cluster.folder
+
+
+@pytest.fixture
+def own_cluster(seed, in_memory):
+    """A running PostgreSQL of this test's own, to be stopped and killed; database `concord`."""
+    folder = in_memory / "own"
+    subprocess.run(["cp", "-a", seed, folder], check=True)  # keeps whose the files are
+    with Cluster(folder, durable=False, tied=True) as running:
+        yield running
+        running.stop()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

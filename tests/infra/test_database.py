@@ -2,31 +2,30 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import time
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
-from sqlalchemy import text
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import CheckConstraint, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from infra import database as db
 from infra.migrations import foundation
-from infra.postgres import Cluster
 from odr.errors import Unavailable
+from odr.models.metadata import metadata
 
 ONE = text("SELECT 1")
 
 
 @pytest.fixture
-async def own(tmp_path):
-    """A server of this test's own, to be killed, with a migrated database."""
-    cluster = Cluster(tmp_path / "postgres", durable=False, tied=True).start()
-    await db.prepare(cluster.url(), "concord")
-    await db.migrate(cluster.url("concord"))
-    yield cluster
-    cluster.stop()
+def own(own_cluster):
+    return own_cluster
 
 
 @pytest.fixture
@@ -321,7 +320,7 @@ async def test_of_two_that_deadlock_both_get_their_turn(engine):
         await db.repeat(engine, act)
 
     await asyncio.gather(lock_both(A, B), lock_both(B, A))
-    assert len(tries) == 3
+    assert len(tries) >= 3  # one had to come again
 
 
 # --- losing it -----------------------------------------------------------------------------------
@@ -398,3 +397,102 @@ async def test_a_backend_that_an_administrator_ends_is_unavailable(engine, admin
 def test_the_first_revision_is_what_the_models_say():
     """If this fails: run `make migration` and commit what it wrote."""
     assert foundation.REVISION.read_text(encoding="utf-8") == foundation.render()
+
+
+async def test_the_models_and_the_migrated_database_are_the_same(database):
+    """What a revision forgot stands here; columns, types, indexes, keys and defaults."""
+    engine = create_async_engine(db._sqlalchemy_url(database.admin_url))
+    async with engine.connect() as connection:
+        differences = await connection.run_sync(compared)
+    await engine.dispose()
+    assert differences == []
+
+
+def compared(connection):
+    not_modelled = {"service_clock", "alembic_version"}
+    options = {
+        "compare_type": True,
+        "include_name": lambda name, kind, _: kind != "table" or name not in not_modelled,
+    }
+    return compare_metadata(MigrationContext.configure(connection, opts=options), metadata())
+
+
+async def test_every_check_of_the_models_is_in_the_database(admin):
+    """Alembic does not compare constraints that check."""
+    for table in metadata().tables.values():
+        constraints = {*table.constraints, *(c for column in table.c for c in column.constraints)}
+        named = {c.name for c in constraints if isinstance(c, CheckConstraint)}
+        found = await admin.fetch(
+            "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = $1::regclass",
+            table.name,
+        )
+        assert named == {row["conname"] for row in found}, table.name
+
+
+async def test_the_comparison_sees_what_is_missing(admin, database):
+    await admin.execute("DROP INDEX vault_entries_time; ALTER TABLE cases DROP COLUMN zone")
+    engine = create_async_engine(db._sqlalchemy_url(database.admin_url))
+    async with engine.connect() as connection:
+        differences = await connection.run_sync(compared)
+    await engine.dispose()
+    assert {difference[0] for difference in differences} == {"add_index", "add_column"}
+
+
+async def test_every_script_beside_the_code_is_in_the_schema():
+    found = {
+        path.relative_to(foundation.TOP).as_posix()
+        for package in ("odr", "evidence")
+        for path in (foundation.TOP / package).rglob("*.sql")
+    }
+    assert found == set(foundation.SCRIPTS)
+
+
+async def test_migrating_again_changes_nothing_and_several_at_once_agree(own):
+    await db.prepare(own.url(), "fresh")
+    await asyncio.gather(*(db.migrate(own.url("fresh")) for _ in range(3)))
+    engine = db.create_engine(own.url("fresh", db.APP))
+    assert await db.findings(engine) == []
+    await engine.dispose()
+
+
+async def test_a_migration_that_fails_leaves_nothing(own, tmp_path):
+    versions = tmp_path / "versions"
+    shutil.copytree(foundation.REVISION.parent, versions)
+    with (versions / foundation.REVISION.name).open("a", encoding="utf-8") as script:
+        script.write("SELECT 1 / 0;\n")
+    await db.prepare(own.url(), "fresh")
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await db.migrate(own.url("fresh"), versions=versions)
+    admin = await asyncpg.connect(own.url("fresh"))
+    assert await admin.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
+    await admin.close()
+
+
+async def test_everything_belongs_to_the_owner(admin):
+    strays = await admin.fetch("""
+        SELECT c.oid::regclass::text AS name FROM pg_class c
+        WHERE c.relnamespace IN ('public'::regnamespace, 'ledger'::regnamespace)
+          AND pg_get_userbyid(c.relowner) <> 'concord_owner'
+        UNION ALL SELECT p.oid::regprocedure::text FROM pg_proc p
+        WHERE p.pronamespace IN ('public'::regnamespace, 'ledger'::regnamespace)
+          AND pg_get_userbyid(p.proowner) <> 'concord_owner'
+    """)
+    assert [row["name"] for row in strays] == []
+
+
+async def test_a_function_is_for_whom_it_is_granted_to(admin):
+    open_to_all = await admin.fetch("""
+        SELECT p.oid::regprocedure::text AS name FROM pg_proc p
+        WHERE p.pronamespace IN ('public'::regnamespace, 'ledger'::regnamespace)
+          AND has_function_privilege('public', p.oid, 'EXECUTE')
+    """)
+    assert [row["name"] for row in open_to_all] == []
+
+
+async def test_a_function_with_its_owner_s_rights_fixes_its_search_path(admin):
+    loose = await admin.fetch("""
+        SELECT p.oid::regprocedure::text AS name FROM pg_proc p
+        WHERE p.prosecdef AND NOT coalesce(p.proconfig::text ~ 'search_path=', false)
+          AND p.pronamespace IN ('public'::regnamespace, 'ledger'::regnamespace)
+    """)
+    assert [row["name"] for row in loose] == []

@@ -43,9 +43,9 @@ if os.geteuid() == 0:
     }
 
 
-def ask(cluster: Cluster, *statements: str) -> object:
+def ask(server: Cluster, *statements: str) -> object:
     async def run() -> object:
-        connection = await asyncpg.connect(cluster.url())
+        connection = await asyncpg.connect(server.url())
         try:
             for statement in statements[:-1]:
                 await connection.execute(statement)
@@ -77,33 +77,45 @@ def keeper(folder: Path, *words: str, standing: str = "as we are") -> Iterator[s
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
+def server(seed: Path, in_memory: Path) -> Iterator[Cluster]:
+    """A server that was made before and is not running; making one takes a second."""
+    folder = in_memory / "postgres-of-a-test"
+    subprocess.run(["cp", "-a", seed, folder], check=True)
+    made = Cluster(folder, durable=False, tied=True)
+    yield made
+    made.stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def unmade(tmp_path: Path) -> Iterator[Cluster]:
+    """A server that was never started."""
     made = Cluster(tmp_path / "postgres", durable=False, tied=True)
     yield made
     made.stop()
 
 
-def test_the_first_start_makes_a_database_in_utf8_that_sorts_by_code_point(cluster):
-    cluster.start()
-    assert ask(cluster, "SHOW server_encoding") == "UTF8"
+def test_the_first_start_makes_a_database_in_utf8_that_sorts_by_code_point(unmade):
+    server = unmade.start()
+    assert ask(server, "SHOW server_encoding") == "UTF8"
     assert (
-        ask(cluster, "SELECT string_agg(w, '' ORDER BY w) FROM unnest('{b,ä,B,a}'::text[]) w")
+        ask(server, "SELECT string_agg(w, '' ORDER BY w) FROM unnest('{b,ä,B,a}'::text[]) w")
         == "Babä"
     )
-    assert ask(cluster, "SELECT upper('ß日ä')") == "ß日Ä"
-    assert ask(cluster, "SELECT version()").startswith("PostgreSQL 18")
+    assert ask(server, "SELECT upper('ß日ä')") == "ß日Ä"
+    assert ask(server, "SELECT version()").startswith("PostgreSQL 18")
 
 
-def test_only_a_socket_in_a_closed_folder_listens(cluster):
-    cluster.start()
-    assert ask(cluster, "SHOW listen_addresses") == ""
-    assert stat.S_IMODE(cluster.socket_folder.stat().st_mode) == 0o700
-    assert stat.S_IMODE(cluster.data.stat().st_mode) == 0o700
+def test_only_a_socket_in_a_closed_folder_listens(server):
+    server.start()
+    assert ask(server, "SHOW listen_addresses") == ""
+    assert stat.S_IMODE(server.socket_folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(server.data.stat().st_mode) == 0o700
 
 
-def test_the_server_is_not_root_and_gains_nothing_it_does_not_need(cluster):
-    cluster.start()
-    status = Path(f"/proc/{cluster.pid()}/status").read_text(encoding="utf-8")
+def test_the_server_is_not_root_and_gains_nothing_it_does_not_need(server):
+    server.start()
+    status = Path(f"/proc/{server.pid()}/status").read_text(encoding="utf-8")
     fields = dict(line.split(":", 1) for line in status.splitlines())
     assert "0" not in fields["Uid"].split()
     read_search = 1 << 2
@@ -132,56 +144,56 @@ def test_a_closed_parent_folder_stays_closed_and_the_server_starts_all_the_same(
     assert closed.stat().st_uid == os.geteuid()
 
 
-def test_data_survive_a_stop_and_a_start(cluster):
-    cluster.start()
-    ask(cluster, "CREATE TABLE t AS SELECT 42 AS n", "SELECT n FROM t")
-    cluster.stop()
-    assert cluster.pid() is None
-    cluster.start()
-    assert ask(cluster, "SELECT n FROM t") == 42
+def test_data_survive_a_stop_and_a_start(server):
+    server.start()
+    ask(server, "CREATE TABLE t AS SELECT 42 AS n", "SELECT n FROM t")
+    server.stop()
+    assert server.pid() is None
+    server.start()
+    assert ask(server, "SELECT n FROM t") == 42
 
 
 def test_a_durable_cluster_keeps_what_was_committed_before_a_kill(tmp_path):
-    cluster = Cluster(tmp_path / "postgres", durable=True, tied=True)
-    cluster.start()
+    server = Cluster(tmp_path / "postgres", durable=True, tied=True)
+    server.start()
     for name in ("fsync", "synchronous_commit", "full_page_writes"):
-        assert ask(cluster, f"SHOW {name}") == "on"
-    ask(cluster, "CREATE TABLE t (n int)", "INSERT INTO t VALUES (42)", "SELECT 1")
-    os.kill(cluster.pid(), signal.SIGKILL)
-    cluster.start()
-    assert ask(cluster, "SELECT n FROM t") == 42
-    cluster.stop()
+        assert ask(server, f"SHOW {name}") == "on"
+    ask(server, "CREATE TABLE t (n int)", "INSERT INTO t VALUES (42)", "SELECT 1")
+    os.kill(server.pid(), signal.SIGKILL)
+    server.start()
+    assert ask(server, "SELECT n FROM t") == 42
+    server.stop()
 
 
-def test_a_killed_server_is_started_again_and_again(cluster):
+def test_a_killed_server_is_started_again_and_again(server):
     for _ in range(5):
-        cluster.start()
-        assert ask(cluster, "SELECT 1") == 1
-        os.kill(cluster.pid(), signal.SIGKILL)
+        server.start()
+        assert ask(server, "SELECT 1") == 1
+        os.kill(server.pid(), signal.SIGKILL)
 
 
-def test_backends_that_outlive_a_killed_server_are_waited_for(cluster):
+def test_backends_that_outlive_a_killed_server_are_waited_for(server):
     async def kill_and_start() -> None:
-        busy = await asyncpg.connect(cluster.start().url())
+        busy = await asyncpg.connect(server.start().url())
         sleep = asyncio.ensure_future(busy.execute("SELECT pg_sleep(60)"))
         await asyncio.sleep(0.1)
-        os.kill(cluster.pid(), signal.SIGKILL)
-        cluster.start()  # in this thread: the server is tied to the one that starts it
+        os.kill(server.pid(), signal.SIGKILL)
+        server.start()  # in this thread: the server is tied to the one that starts it
         with pytest.raises((asyncpg.PostgresError, OSError)):
             await sleep
         busy.terminate()
 
     asyncio.run(kill_and_start())
-    assert ask(cluster, "SELECT 1") == 1
+    assert ask(server, "SELECT 1") == 1
 
 
-def test_starting_a_running_server_leaves_it_alone(cluster):
-    first = cluster.start().pid()
-    second = Cluster(cluster.folder)
+def test_starting_a_running_server_leaves_it_alone(server):
+    first = server.start().pid()
+    second = Cluster(server.folder)
     with second:
         assert second.pid() == first
         assert not second.started_here
-    assert cluster.pid() == first
+    assert server.pid() == first
 
 
 def test_starts_at_once_end_with_one_server(tmp_path):
@@ -200,10 +212,10 @@ def test_a_server_left_behind_is_found_and_stopped_by_its_process_id(tmp_path):
     with keeper(folder, "leave") as process:
         pid = int(process.stdout.readline().removeprefix("pid "))
         process.kill()
-    cluster = Cluster(folder, durable=False)
-    assert cluster.pid() == pid
-    cluster.stop()
-    assert cluster.pid() is None
+    server = Cluster(folder, durable=False)
+    assert server.pid() == pid
+    server.stop()
+    assert server.pid() is None
 
 
 def test_a_tied_server_ends_with_a_killed_parent(tmp_path):
@@ -211,50 +223,51 @@ def test_a_tied_server_ends_with_a_killed_parent(tmp_path):
     with keeper(folder, "tied") as process:
         assert process.stdout.readline().startswith("pid ")
         process.kill()
-    cluster = Cluster(folder)
-    wait_until(lambda: cluster.pid() is None)
+    server = Cluster(folder)
+    wait_until(lambda: server.pid() is None)
 
 
-def test_a_pid_file_whose_number_went_to_another_process_is_cleared(cluster):
-    cluster.start()
-    owner = cluster.data.stat()
-    lines = (cluster.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-    cluster.stop()
+def test_a_pid_file_whose_number_went_to_another_process_is_cleared(server):
+    server.start()
+    owner = server.data.stat()
+    lines = (server.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+    server.stop()
     with subprocess.Popen(["sleep", "60"], user=owner.st_uid) as stranger:
         lines[0] = str(stranger.pid)
-        (cluster.data / "postmaster.pid").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        cluster.start()
-        assert ask(cluster, "SELECT 1") == 1
+        (server.data / "postmaster.pid").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        server.start()
+        assert ask(server, "SELECT 1") == 1
         assert stranger.poll() is None
         stranger.kill()
 
 
-def test_a_first_start_that_was_cut_is_made_anew(cluster):
-    (cluster.folder / "data.new" / "base").mkdir(parents=True)
-    cluster.start()
-    assert ask(cluster, "SELECT 1") == 1
-    assert not (cluster.folder / "data.new").exists()
+def test_a_first_start_that_was_cut_is_made_anew(unmade):
+    server = unmade
+    (server.folder / "data.new" / "base").mkdir(parents=True)
+    server.start()
+    assert ask(server, "SELECT 1") == 1
+    assert not (server.folder / "data.new").exists()
 
 
 def test_a_path_longer_than_a_socket_may_have_gets_a_short_one(tmp_path):
-    cluster = Cluster(tmp_path / ("long" * 30) / "postgres", durable=False, tied=True)
-    with cluster:
-        assert len(str(cluster.socket_folder)) < postgres.SOCKET_PATH_BYTES_MAX
-        assert ask(cluster, "SELECT 1") == 1
-    shutil.rmtree(cluster.socket_folder)
+    server = Cluster(tmp_path / ("long" * 30) / "postgres", durable=False, tied=True)
+    with server:
+        assert len(str(server.socket_folder)) < postgres.SOCKET_PATH_BYTES_MAX
+        assert ask(server, "SELECT 1") == 1
+    shutil.rmtree(server.socket_folder)
 
 
 def test_a_short_socket_folder_that_somebody_else_laid_is_refused(tmp_path):
-    cluster = Cluster(tmp_path / ("long" * 30) / "postgres", durable=False, tied=True)
-    cluster.socket_folder.symlink_to(tmp_path)
+    server = Cluster(tmp_path / ("long" * 30) / "postgres", durable=False, tied=True)
+    server.socket_folder.symlink_to(tmp_path)
     with pytest.raises(PostgresError, match="not ours"):
-        cluster.start()
-    cluster.socket_folder.unlink()
+        server.start()
+    server.socket_folder.unlink()
 
 
 def test_odd_characters_in_the_path_are_carried_by_the_url(tmp_path):
-    with Cluster(tmp_path / "a b%c?d&ü", durable=False, tied=True) as cluster:
-        assert ask(cluster, "SELECT 1") == 1
+    with Cluster(tmp_path / "a b%c?d&ü", durable=False, tied=True) as server:
+        assert ask(server, "SELECT 1") == 1
 
 
 def test_a_folder_that_is_a_file_is_refused_by_name(tmp_path):
@@ -263,21 +276,18 @@ def test_a_folder_that_is_a_file_is_refused_by_name(tmp_path):
         Cluster(tmp_path / "file").start()
 
 
-def test_data_of_another_major_version_are_refused_untouched(cluster):
-    cluster.data.mkdir(parents=True)
-    if os.geteuid() == 0:
-        os.chown(cluster.data, 65534, 65534)
-    (cluster.data / "PG_VERSION").write_text("17\n", encoding="ascii")
+def test_data_of_another_major_version_are_refused_untouched(server):
+    (server.data / "PG_VERSION").write_text("17\n", encoding="ascii")
     with pytest.raises(PostgresError, match="made by PostgreSQL 17, this is 18"):
-        cluster.start()
+        server.start()
 
 
-def test_what_the_server_says_when_it_does_not_start_is_in_the_error(cluster):
-    cluster.start().stop()
-    with (cluster.data / "postgresql.conf").open("a", encoding="utf-8") as conf:
+def test_what_the_server_says_when_it_does_not_start_is_in_the_error(server):
+    server.start().stop()
+    with (server.data / "postgresql.conf").open("a", encoding="utf-8") as conf:
         conf.write("shared_buffers = 'a lot'\n")
     with pytest.raises(PostgresError, match="shared_buffers"):
-        cluster.start()
+        server.start()
 
 
 def test_root_that_may_not_become_anybody_is_told_what_to_do(tmp_path):
