@@ -106,7 +106,7 @@ def text_within(text: str, path: tuple[str | int, ...], longest: int) -> None:
 
 
 def _party(work: Work, order: Order) -> Party:
-    if order.buyer_id == work.actor.account_id:
+    if order.buyer_id == work.actor.person:
         return Party.BUYER
     if order.seller_id in work.actor.organisation_ids:
         return Party.SELLER

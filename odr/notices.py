@@ -78,7 +78,7 @@ async def mark_read(work: Work, notice_ids: Collection[UUID]) -> None:
 
     A notice that was read before keeps its time.
     """
-    values = {"ids": list(notice_ids), "account": work.actor.account_id, "at": work.at}
+    values = {"ids": list(notice_ids), "account": work.actor.person, "at": work.at}
     found = (await work.conn.execute(_READ, values)).all()
     if len(found) != len(set(notice_ids)):
         raise NotFound
