@@ -1,6 +1,7 @@
 """Depositing and reading files, against a folder and against a real S3."""
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256, sha512
@@ -174,6 +175,33 @@ async def test_more_than_declared_is_refused_before_it_is_all_read(vault: Vault)
     with pytest.raises(SizeMismatch):
         await vault.deposit(endless(), Declared(2 * MIB, "image/jpeg"), blob=uuid4(), at=NOW)
     assert taken <= 2 * MIB + 65_536
+
+
+async def test_a_long_file_takes_little_memory(tmp_path: Path, vault_keys: LocalKeys):
+    vault = Vault(
+        origin=ORIGIN,
+        store=DirectoryStore(tmp_path),
+        keyring=vault_keys.keyring(),
+        receipt_signer=vault_keys.signer(SIGNER),
+    )
+    start = GOOD["video/mp4"]
+    size = 96 * MIB
+
+    async def movie() -> AsyncIterator[bytes]:
+        yield start
+        for _ in range(size // MIB - 1):
+            yield bytes(MIB)
+        yield bytes(MIB - len(start))
+
+    tracemalloc.start()
+    blob = await vault.deposit(movie(), Declared(size, "video/mp4"), blob=uuid4(), at=NOW)
+    found = 0
+    async for piece in vault.open_blob(blob):
+        found += len(piece)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == size
+    assert peak < 20 * MIB
 
 
 async def test_a_deposit_that_is_cancelled_leaves_nothing(vault: Vault, tmp_path: Path):
