@@ -9,7 +9,7 @@ from sqlalchemy import func, insert, select, update
 from sqlmodel import col
 
 from evidence.blob import Blob
-from odr import cases, ids
+from odr import cases, ids, policy
 from odr.cases import Entry, Held
 from odr.errors import Invalid, NotFound, TooMuch
 from odr.models.cases import Reading
@@ -218,6 +218,19 @@ async def _exhibit(work: Work, exhibit_id: UUID) -> Exhibit:
     if found is None:
         raise NotFound
     return Exhibit(**found)
+
+
+async def opened(work: Work, exhibit_id: UUID) -> Blob:
+    """The file of an exhibit that the actor may see; the reading is noted. ``NotFound``."""
+    columns = Exhibit.__table__.c  # type: ignore[attr-defined]  # SQLModel gives every table class its Table
+    statement = select(columns.case_id, columns.blob_id).where(
+        columns.id == exhibit_id, policy.sees_in_channel(columns.case_id, columns.channel)
+    )
+    found = (await work.conn.execute(statement, work.actor.parameters())).one_or_none()
+    if found is None:
+        raise NotFound
+    await read(work, found.case_id, "exhibit", exhibit_id)
+    return await work.vault.find_blob(work.conn, found.blob_id)
 
 
 async def read(work: Work, case_id: UUID, kind: str, subject_id: UUID) -> None:
