@@ -5,6 +5,9 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 # The requirements are complete and hashed, so there is nothing to resolve.
 INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
+# Universal: the same versions on every platform. No index is written down.
+PIN := build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
 # `make test ARGS="tests/odr -x"` runs some of the tests.
 ARGS ?=
@@ -42,16 +45,12 @@ docs: $(VENV)/for-building ## renew what is generated in the README files
 migration: $(VENV)/for-building ## render the first revision from the models
 	@$(RUN) -m infra.migrations.foundation
 
-requirements: $(VENV)/for-building ## pin anew, with hashes, what pyproject.toml and requirements-dev.in ask for
+requirements: ## pin, with hashes, what pyproject.toml and requirements-dev.in ask for; ARGS=--upgrade
 	$(PYTHON) -m venv build/uv
 	build/uv/bin/pip install --quiet --disable-pip-version-check uv
-	build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade \
-		--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-		pyproject.toml --output-file requirements.txt
-	build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade \
-		--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-		--constraint requirements.txt pyproject.toml requirements-dev.in \
-		--output-file requirements-dev.txt
+	$(PIN) pyproject.toml --output-file requirements.txt $(ARGS)
+	$(PIN) --constraint requirements.txt pyproject.toml requirements-dev.in \
+		--output-file requirements-dev.txt $(ARGS)
 
 packages:
 	@sh tests/servers/packages.sh
