@@ -82,4 +82,5 @@ GRANT SELECT, INSERT ON vault_streams, vault_entries, vault_receipts TO concord_
 GRANT UPDATE (size, head) ON vault_streams TO concord_app;
 GRANT UPDATE (salt, body) ON vault_entries TO concord_app;
 GRANT SELECT, INSERT, DELETE ON vault_blobs TO concord_app;
-GRANT UPDATE (state, wrapped_key, key_id, retained_until, retained_at) ON vault_blobs TO concord_app;
+GRANT UPDATE (state, wrapped_key, key_id, retained_until, retained_at) ON vault_blobs
+    TO concord_app;
