@@ -13,13 +13,13 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import RowMapping, func, insert, select, true, update
+from sqlalchemy import RowMapping, func, select, true, update
 from sqlmodel import col
 
 from evidence.blob import Blob
+from odr import deadlines, ids, policy
 from odr import facts as measures
-from odr import ids, policy
-from odr.calendar import Place, due
+from odr.deadlines import Slot, Start
 from odr.errors import Late, NotAllowed, NotFound, Stale, Unmet
 from odr.models.cases import Case, RunningClock
 from odr.models.states import Channel, ClockState
@@ -134,30 +134,18 @@ class Held:
             raise NotAllowed(act=self.row.act, state=self.case.state, role=None)
         return self.side
 
-    @property
-    def place(self) -> Place:
-        """Whose working days count."""
-        return Place(self.case.country, self.case.zone)
-
     def window(self, window: Window, start: datetime) -> datetime:
         """When a window that opens at ``start`` is over, by the case's rulebook and place."""
-        return due(start, self.rulebook.windows[window], self.place)
+        return deadlines.end(self.case, self.rulebook, window, start)
+
+    def slot(self, starts: datetime, clock: Start) -> Slot:
+        """A clock of this case that starts at ``starts``."""
+        return deadlines.slot(self.case, self.rulebook, starts, clock)
 
     @property
     def channel(self) -> Channel:
         """Where joint talk of the present stage belongs: mediation is walled off."""
         return Channel.MEDIATION if self.case.state is State.MEDIATING else Channel.RECORD
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """A slot clock to be started; ``due`` overrides the rulebook's window."""
-
-    clock: Clock
-    subject: UUID
-    side: Side | None = None
-    amount_minor: int | None = None
-    due: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +154,8 @@ class Entry:
 
     ``said`` goes into the private body of the vault's entry; ``shown`` is what the timeline needs;
     ``tell`` are the roles that get a notice (None: everybody who can read the channel). ``blob`` is
-    the file that belongs to the act; ``closes_record`` freezes the record's root before it.
+    the file that belongs to the act; ``closes_record`` freezes the record's root before it;
+    ``restarts_stage_clock`` lets the window of the state in which the case stays run anew.
     """
 
     said: Mapping[str, Any] = field(default_factory=dict)
@@ -178,6 +167,7 @@ class Entry:
     stage_amount: int | None = None
     blob: Blob | None = None
     closes_record: bool = False
+    restarts_stage_clock: bool = False
 
 
 def _row(found: RowMapping) -> Case:
@@ -327,20 +317,7 @@ async def _possible(work: Work, case: Case, act: Act, role: Role) -> bool:
 
 async def start_clock(work: Work, held: Held, clock: Start) -> None:
     """Start a slot clock whose subject was made after the case had moved."""
-    slot = _slot(held, work.noticed, clock)
-    await work.conn.execute(
-        insert(RunningClock).values(
-            id=ids.child(held.id),
-            case_id=held.id,
-            clock=clock.clock,
-            subject_id=clock.subject,
-            side=clock.side,
-            state=ClockState.RUNNING,
-            starts=work.noticed,
-            due=datetime.fromisoformat(slot["due"]),
-            amount_minor=clock.amount_minor,
-        )
-    )
+    await deadlines.start(work.conn, held.id, held.slot(work.noticed, clock))
 
 
 async def fire(work: Work, case: Case, overdue: Mapping[str, Any]) -> None:
@@ -365,12 +342,12 @@ async def advance(work: Work, held: Held, entry: Entry) -> Held:
     case, row = held.case, held.row
     moves = row.target is not row.source
     role = next(role for role in Role if role in row.roles & held.roles)
-    appended_at = await _append(work, held, entry, role)
-    start = [_slot(held, work.noticed, clock) for clock in entry.start]
-    if moves and (stage_clock := timers.STAGE_CLOCKS.get(row.target)) is not None:
-        amount = case.claimed_minor if entry.stage_amount is None else entry.stage_amount
-        clock = Start(stage_clock, case.id, amount_minor=amount)
-        start.append(_slot(held, work.noticed, clock))
+    start = [held.slot(work.noticed, clock) for clock in entry.start]
+    stage = _stage_clock(work, held, entry) if moves or entry.restarts_stage_clock else None
+    start += [stage] if stage and moves else []
+    restarted = stage if entry.restarts_stage_clock else None
+    clocks = {"clocks": [*start, restarted] if restarted else start}
+    appended_at = await _append(work, held, entry, role, clocks)
     outcome = _outcome(held)
     tell = entry.tell
     if tell is None:
@@ -402,6 +379,8 @@ async def advance(work: Work, held: Held, entry: Entry) -> Held:
             **appended_at,
         },
     )
+    if restarted:
+        await deadlines.restart(work.conn, case.id, restarted)
     if moves:
         await _leave(work, held)
     moved = case.model_copy(update={"state": row.target, "version": version, "outcome": outcome})
@@ -421,34 +400,22 @@ def _outcome(held: Held) -> Outcome | None:
     return held.case.outcome if held.row.target.stage in _DECIDED else None
 
 
-def _slot(held: Held, starts: datetime, clock: Start) -> dict[str, Any]:
-    ends = clock.due or held.window(timers.TIMERS[clock.clock].window, starts)
-    return {
-        "clock": clock.clock.value,
-        "subject": str(clock.subject),
-        "side": clock.side.value if clock.side else None,
-        "starts": starts.isoformat(),
-        "due": ends.isoformat(),
-        "amount": clock.amount_minor,
-    }
+def _stage_clock(work: Work, held: Held, entry: Entry) -> Slot | None:
+    """The clock of the state in which the case is after the act; the last state has none."""
+    clock = timers.STAGE_CLOCKS.get(held.row.target)
+    if clock is None:
+        return None
+    amount = held.case.claimed_minor if entry.stage_amount is None else entry.stage_amount
+    return held.slot(work.noticed, Start(clock, held.id, amount_minor=amount))
 
 
-async def restart_stage_clock(work: Work, held: Held) -> None:
-    """Let the window of the state in which the case stays run anew from now."""
-    clock = timers.STAGE_CLOCKS[held.case.state]
-    await work.conn.execute(
-        update(RunningClock)
-        .where(
-            col(RunningClock.case_id) == held.id,
-            col(RunningClock.clock) == clock,
-            col(RunningClock.state) == ClockState.RUNNING,
-        )
-        .values(starts=work.noticed, due=held.window(timers.TIMERS[clock].window, work.noticed))
-    )
+async def _append(
+    work: Work, held: Held, entry: Entry, role: Role, clocks: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Append the act's entry to the stream of its channel, which its first act makes.
 
-
-async def _append(work: Work, held: Held, entry: Entry, role: Role) -> dict[str, Any]:
-    """Append the act's entry to the stream of its channel, which its first act makes."""
+    It binds what the timeline shows and the clocks that the act sets and stops, too.
+    """
     case, row = held.case, held.row
     body = {
         "case": str(case.id),
@@ -457,6 +424,9 @@ async def _append(work: Work, held: Held, entry: Entry, role: Role) -> dict[str,
         "account": None if work.actor is policy.SERVICE else str(work.actor.account_id),
         "before": row.source.value,
         "after": row.target.value,
+        "shown": entry.shown,
+        "stops": [str(subject) for subject in entry.stop],
+        **clocks,
         **entry.said,
     }
     name = _STREAMS[entry.channel]

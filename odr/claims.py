@@ -19,7 +19,8 @@ from odr import (
     performance,
     terms,
 )
-from odr.cases import Entry, Held, Start
+from odr.cases import Entry, Held
+from odr.deadlines import Start
 from odr.errors import Conflict, Invalid, NotFound
 from odr.exhibits import Given
 from odr.models.cases import Answer, Case, Claim, Seat

@@ -13,7 +13,8 @@ from sqlalchemy import insert, select, update
 from sqlmodel import col
 
 from odr import cases, ids
-from odr.cases import Entry, Held, Start
+from odr.cases import Entry, Held
+from odr.deadlines import Start
 from odr.models.cases import Appointment, Seat
 from odr.models.states import NeutralKind
 from odr.procedure.acts import Act, Role, State
@@ -166,5 +167,4 @@ async def close_evidence(work: Work, case_id: UUID, _: UUID) -> None:
 async def close_answers(work: Work, case_id: UUID, _: UUID) -> None:
     """The window for answers is over; mediation's own window runs from here."""
     held = await cases.hold(work, case_id, Act.CLOSE_ANSWERS, roles=frozenset({Role.CLOCK}))
-    await cases.advance(work, held, Entry())
-    await cases.restart_stage_clock(work, held)
+    await cases.advance(work, held, Entry(restarts_stage_clock=True))

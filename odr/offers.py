@@ -8,7 +8,8 @@ from sqlalchemy import insert, select, update
 from sqlmodel import col
 
 from odr import cases, claims, orders, performance, terms
-from odr.cases import Entry, Held, Start
+from odr.cases import Entry, Held
+from odr.deadlines import Start
 from odr.errors import Invalid, Late, NotFound, Unmet
 from odr.models.dialogue import Offer
 from odr.models.states import Channel, OfferState

@@ -31,7 +31,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from odr import cases, ids, journal, ledger, notices, outbox, policy
-from odr.cases import Held, Start
+from odr.cases import Held
+from odr.deadlines import Start
 from odr.errors import Invalid, NotFound, Unmet
 from odr.ledger import Transfer
 from odr.models.money import Obligation, Payout, RailEvent

@@ -11,7 +11,8 @@ from sqlalchemy import insert, select, update
 from sqlmodel import col
 
 from odr import cases, ids, insurance, journal, ledger, orders, payouts, terms
-from odr.cases import Entry, Held, Start
+from odr.cases import Entry, Held
+from odr.deadlines import Start
 from odr.errors import Unfunded
 from odr.insurance import Notified
 from odr.ledger import Kind, Transfer
