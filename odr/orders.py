@@ -3,9 +3,10 @@
 Reads only; what a marketplace registers is written by ``odr.registration``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -68,7 +69,8 @@ async def bought(conn: AsyncConnection, order_id: UUID) -> Bought:
         raise NotFound
     order = Order(**dict(zip(columns.keys(), row, strict=False)))
     given, shipped_at, delivered_at = row[-3:]
-    return Bought(order, _facts(order, given or []), purchase(order, shipped_at, delivered_at))
+    dates = purchase(order.model_dump(), shipped_at, delivered_at)
+    return Bought(order, _facts(order, given or []), dates)
 
 
 def _facts(order: Order, lines: list[list[int]]) -> OrderFacts:
@@ -87,14 +89,16 @@ def check(bought_: Bought, given: Terms, book: Rulebook, *, reason: Reason, clai
             raise Invalid(("terms", "items", number, "remedy"), "not_carried_out")
 
 
-def purchase(order: Order, shipped_at: datetime | None, delivered_at: datetime | None) -> Purchase:
-    """When things happened to an order, for the windows in which claims can be filed."""
+def purchase(
+    order: Mapping[str, Any], shipped_at: datetime | None, delivered_at: datetime | None
+) -> Purchase:
+    """When things happened to a row of ``orders``, for the windows in which claims can be filed."""
     return Purchase(
-        paid_at=order.paid_at or order.placed_at,
-        promised_at=order.promised_at,
+        paid_at=order["paid_at"] or order["placed_at"],
+        promised_at=order["promised_at"],
         dispatched_at=shipped_at,
         delivered_at=delivered_at,
-        return_days=order.policy.get("returnDays"),
+        return_days=order["policy"].get("returnDays"),
     )
 
 

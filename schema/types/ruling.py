@@ -1,0 +1,84 @@
+"""Rulings: findings that cite exhibits, exhibits not relied on and why, reasons, terms."""
+
+from datetime import datetime
+
+import strawberry
+from sqlalchemy import exists, select
+
+from odr.models import dialogue
+from schema import sight
+from schema.reader import declaration as read
+from schema.scalars import Digest, Money
+from schema.types.exhibit import EXHIBITS, Exhibit
+from schema.types.node import Node
+from schema.types.seat import account_name
+from schema.types.terms import Terms, terms
+from schema.types.words import RulingKind
+
+RULINGS = read.columns(dialogue.Ruling)
+FINDINGS = read.columns(dialogue.Finding)
+CITATIONS = read.columns(dialogue.Citation)
+UNRELIED = read.columns(dialogue.Unrelied)
+
+
+@read.table(
+    dialogue.Finding,
+    row=read.as_parent(FINDINGS.c.ruling_id == RULINGS.c.id, lambda: Ruling),
+)
+@strawberry.type(description="What a ruling finds about one issue.")
+class Finding:
+    """A finding; it cites exhibits."""
+
+    number: int = read.column(FINDINGS.c.number)
+    issue: str = read.column(FINDINGS.c.issue)
+    body: str = read.column(FINDINGS.c.body)
+    exhibits: list[Exhibit] = read.many(
+        exists(
+            select(CITATIONS.c.finding_id).where(
+                CITATIONS.c.finding_id == FINDINGS.c.id, CITATIONS.c.exhibit_id == EXHIBITS.c.id
+            )
+        ),
+        order=(EXHIBITS.c.side, EXHIBITS.c.number, EXHIBITS.c.id),
+        typical=3,
+    )
+
+
+@read.table(
+    dialogue.Unrelied,
+    key=UNRELIED.c.exhibit_id,
+    row=read.as_parent(UNRELIED.c.ruling_id == RULINGS.c.id, lambda: Ruling),
+)
+@strawberry.type(description="An exhibit on which a ruling does not rely, and why.")
+class NotReliedOn:
+    """An exhibit not relied on."""
+
+    exhibit: Exhibit | None = read.one(EXHIBITS.c.id == UNRELIED.c.exhibit_id)
+    why: str = read.column(UNRELIED.c.why)
+
+
+@read.table(dialogue.Ruling, tag="ru", row=sight.in_record(RULINGS.c.case_id))
+@strawberry.type(description="An arbitrator's decision on a frozen record.")
+class Ruling(Node):
+    """A ruling."""
+
+    kind: RulingKind = read.column(RULINGS.c.kind)
+    name: str = read.column(account_name(RULINGS.c.account_id), description="The arbitrator.")
+    findings: list[Finding] = read.many(
+        FINDINGS.c.ruling_id == RULINGS.c.id, order=(FINDINGS.c.number,), typical=5
+    )
+    not_relied_on: list[NotReliedOn] = read.many(
+        UNRELIED.c.ruling_id == RULINGS.c.id, order=(UNRELIED.c.exhibit_id,), typical=3
+    )
+    reasons: str = read.column(RULINGS.c.reasons)
+    terms: Terms = read.json(
+        terms(RULINGS.c.terms), description="Without items where the claim is dismissed."
+    )
+    amount: Money = read.embed(
+        {"amount_minor": RULINGS.c.amount_minor, "currency": RULINGS.c.terms["currency"].astext},
+        description="What the buyer gets in money.",
+    )
+    record_root: Digest = read.column(
+        RULINGS.c.record_root, description="The root of the record on which it is made."
+    )
+    at: datetime = read.column(RULINGS.c.at)
+    final_at: datetime | None = read.column(RULINGS.c.final_at)

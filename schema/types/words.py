@@ -1,0 +1,100 @@
+"""The closed lists as GraphQL enums: names in capitals, sentences as descriptions.
+
+Types take their lists from here, so that a list is never used before it is shown.
+"""
+
+from enum import StrEnum
+from typing import Final, cast
+
+import strawberry
+from strawberry.types.enum import StrawberryEnumDefinition
+
+from odr.models.states import (
+    Channel,
+    Direction,
+    InsuranceState,
+    NeutralKind,
+    ObligationState,
+    OfferState,
+    OrganisationKind,
+    PayoutState,
+    ProposalState,
+    RulingKind,
+)
+from odr.procedure.acts import Act, Role, Stage
+from odr.procedure.acts import State as CaseState
+from odr.procedure.clocks import Clock as ClockKind
+from odr.procedure.facts import Fact
+from odr.rulebook import Need, Window
+from odr.words import ExhibitKind, Outcome, Party, Peril, Reason, Remedy, Side
+
+LISTS: Final[tuple[type[StrEnum], ...]] = (
+    Act,
+    CaseState,
+    Channel,
+    ClockKind,
+    Direction,
+    ExhibitKind,
+    Fact,
+    InsuranceState,
+    Need,
+    NeutralKind,
+    ObligationState,
+    OfferState,
+    OrganisationKind,
+    Outcome,
+    Party,
+    PayoutState,
+    Peril,
+    ProposalState,
+    Reason,
+    Remedy,
+    Role,
+    RulingKind,
+    Side,
+    Stage,
+    Window,
+)
+_NAMES: Final[dict[type[StrEnum], str]] = {CaseState: "CaseState", ClockKind: "ClockKind"}
+
+
+def _show(kind: type[StrEnum]) -> None:
+    """Make an enum of a list, each value with its sentence."""
+    sentence = (kind.__doc__ or "").strip().splitlines()[0]
+    made = strawberry.enum(kind, name=_NAMES.get(kind, kind.__name__), description=sentence)
+    definition = cast("StrawberryEnumDefinition", made.__strawberry_definition__)  # type: ignore[attr-defined]  # strawberry's
+    for value, member in zip(definition.values, kind, strict=True):
+        value.description = getattr(member, "meaning", "") or None
+
+
+for _kind in LISTS:
+    _show(_kind)
+
+__all__ = [
+    "LISTS",
+    "Act",
+    "CaseState",
+    "Channel",
+    "ClockKind",
+    "Direction",
+    "ExhibitKind",
+    "Fact",
+    "InsuranceState",
+    "Need",
+    "NeutralKind",
+    "ObligationState",
+    "OfferState",
+    "OrganisationKind",
+    "Outcome",
+    "Party",
+    "PayoutState",
+    "Peril",
+    "ProposalState",
+    "Reason",
+    "Remedy",
+    "Role",
+    "RulingKind",
+    "Side",
+    "Stage",
+    "Window",
+]
