@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, Self, cast
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Text, TextClause, Uuid, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
+from sqlalchemy import Uuid, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -198,6 +199,7 @@ class Hold:
     code: str
 
 
+@lru_cache(maxsize=4096)  # the house's own accounts are in every act
 def account_id(kind: Kind, owner: UUID, currency: str) -> UUID:
     """Derive an account's id; ``owner`` is one of our ids (``ValueError``), ``HOUSE`` for us."""
     return ids.derive(owner, f"account:{kind.value}:{currency}")
@@ -277,17 +279,13 @@ async def open_accounts(conn: AsyncConnection, accounts: Iterable[Account]) -> N
     ``Invalid`` if a currency is unknown.
     """
     wanted = sorted(set(accounts), key=lambda account: account.id)
-    await _call(
-        conn,
-        _OPEN,
-        {
-            "ids": [account.id for account in wanted],
-            "kinds": [account.kind.value for account in wanted],
-            "owners": [account.owner for account in wanted],
-            "currencies": [account.currency for account in wanted],
-        },
-        (),
+    values = (
+        [account.id for account in wanted],
+        [account.kind.value for account in wanted],
+        [account.owner for account in wanted],
+        [account.currency for account in wanted],
     )
+    await _call(conn, _OPEN, values, ())
 
 
 async def book(conn: AsyncConnection, transfers: Sequence[Transfer]) -> frozenset[UUID]:
@@ -304,24 +302,20 @@ async def book(conn: AsyncConnection, transfers: Sequence[Transfer]) -> frozense
     if not transfers:
         return frozenset()
     amounts = [each.amount for each in transfers]
-    known = await _call(
-        conn,
-        _BOOK,
-        {
-            "ids": [each.id for each in transfers],
-            "ops": [each.op.value for each in transfers],
-            "debits": [None if each.debit is None else each.debit.id for each in transfers],
-            "credits": [None if each.credit is None else each.credit.id for each in transfers],
-            # Compared with None: an amount of zero is false, and must not mean "all of it".
-            "currencies": [None if m is None else m.currency for m in amounts],
-            "amounts": [None if m is None else m.amount_minor for m in amounts],
-            "expiries": [each.expires for each in transfers],
-            "pendings": [each.pending for each in transfers],
-            "codes": [each.code for each in transfers],
-            "causes": [each.cause for each in transfers],
-        },
-        transfers,
+    values = (
+        [each.id for each in transfers],
+        [each.op.value for each in transfers],
+        [None if each.debit is None else each.debit.id for each in transfers],
+        [None if each.credit is None else each.credit.id for each in transfers],
+        # Compared with None: an amount of zero is false, and must not mean "all of it".
+        [None if m is None else m.currency for m in amounts],
+        [None if m is None else m.amount_minor for m in amounts],
+        [each.expires for each in transfers],
+        [each.pending for each in transfers],
+        [each.code for each in transfers],
+        [each.cause for each in transfers],
     )
+    known = await _call(conn, _BOOK, values, transfers)
     return frozenset(cast("list[UUID]", known))
 
 
@@ -355,34 +349,16 @@ async def findings(conn: AsyncConnection) -> list[Mapping[str, object]]:
     return [dict(row) for row in rows.mappings()]
 
 
-_UUIDS: Final = ARRAY(Uuid())
-_TEXTS: Final = ARRAY(Text())
-
-_OPEN: Final = text("SELECT ledger.open_accounts(:ids, :kinds, :owners, :currencies)").bindparams(
-    bindparam("ids", type_=_UUIDS),
-    bindparam("kinds", type_=_TEXTS),
-    bindparam("owners", type_=_UUIDS),
-    bindparam("currencies", type_=_TEXTS),
-)
-_BOOK: Final = text(
-    "SELECT ledger.book(:ids, :ops, :debits, :credits, :currencies, :amounts,"
-    " :expiries, :pendings, :codes, :causes)"
-).bindparams(
-    bindparam("ids", type_=_UUIDS),
-    bindparam("ops", type_=_TEXTS),
-    bindparam("debits", type_=_UUIDS),
-    bindparam("credits", type_=_UUIDS),
-    bindparam("currencies", type_=_TEXTS),
-    bindparam("amounts", type_=ARRAY(BigInteger())),
-    bindparam("expiries", type_=ARRAY(TIMESTAMP(timezone=True))),
-    bindparam("pendings", type_=_UUIDS),
-    bindparam("codes", type_=_TEXTS),
-    bindparam("causes", type_=_UUIDS),
+# In the driver's own words: the arrays need nothing of what SQLAlchemy does to each element.
+_OPEN: Final = "SELECT ledger.open_accounts($1::uuid[], $2::text[], $3::uuid[], $4::text[])"
+_BOOK: Final = (
+    "SELECT ledger.book($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[],"
+    " $7::timestamptz[], $8::uuid[], $9::text[], $10::uuid[])"
 )
 _BALANCES: Final = text(
     "SELECT id, debits_posted, credits_posted, debits_pending, credits_pending, available"
     " FROM ledger.account_balances WHERE id = ANY (:ids)"
-).bindparams(bindparam("ids", type_=_UUIDS))
+).bindparams(bindparam("ids", type_=ARRAY(Uuid())))
 _HOLDS: Final = text(
     "SELECT id, debit, credit, amount, currency, nullif(expires, 'infinity') AS expires, code"
     " FROM ledger.holds WHERE cause = :cause ORDER BY created, id"
@@ -394,12 +370,12 @@ _LAST_VALUE: Final = re.compile(r"([0-9][-0-9:.+ ]+)\)\.?$")
 
 async def _call(
     conn: AsyncConnection,
-    statement: TextClause,
-    values: Mapping[str, object],
+    statement: str,
+    values: tuple[Sequence[object], ...],
     transfers: Sequence[Transfer],
 ) -> object:
     try:
-        return await conn.scalar(statement, values)
+        return (await conn.exec_driver_sql(statement, values)).scalar()
     except IntegrityError as error:
         # SQLAlchemy wraps the driver's error twice.
         cause = error.orig.__cause__ if error.orig else None

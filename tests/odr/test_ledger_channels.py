@@ -318,4 +318,4 @@ def test_no_walk_over_the_channels_pays_a_buyer_twice(database):
 
 @pytest.mark.long
 def test_no_long_walk_over_the_channels_pays_a_buyer_twice(database):
-    walk(database, examples=1000, steps=60)
+    walk(database, examples=300, steps=60)
