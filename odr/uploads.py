@@ -55,8 +55,9 @@ _EXTENSION_MAX: Final = 10
 _SWEPT_AT_ONCE: Final = 100
 
 _SEPARATORS: Final = re.compile(r"[/\\]")
-# Controls, private and unassigned characters, and what turns the direction of writing, by which
-# "gpj.exe" reads as "exe.jpg". Joiners are kept: scripts and emoji need them.
+_BEFORE: Final = re.compile(r"\A[\s.]+")
+# What cannot be seen or turns the direction of writing, by which "gpj.exe" reads as "exe.jpg".
+# Joiners are kept: scripts and emoji need them.
 _UNWANTED: Final = re.compile(
     "[\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
 )
@@ -149,18 +150,19 @@ def cleaned(filename: str) -> str:
 
     What is left of the name is kept, with its extension; of a name with nothing left, ``file``.
     """
-    name = _SEPARATORS.split(unicodedata.normalize("NFC", filename))[-1]
-    seen = (each for each in _UNWANTED.sub("", name) if unicodedata.category(each) not in _HIDDEN)
-    name = "".join(seen).strip().lstrip(".").strip()
+    name = _UNWANTED.sub("", _SEPARATORS.split(filename)[-1])
+    seen = "".join(each for each in name if unicodedata.category(each) not in _HIDDEN)
+    name = _BEFORE.sub("", unicodedata.normalize("NFC", seen))
     if len(name) > FILENAME_MAX:
         stem, dot, extension = name.rpartition(".")
-        if not dot or len(extension) > _EXTENSION_MAX:
-            return name[:FILENAME_MAX]
-        name = stem[: FILENAME_MAX - len(extension) - 1] + dot + extension
-    return name or "file"
+        short = 0 < len(extension) <= _EXTENSION_MAX
+        ending = dot + extension if stem and short else ""
+        name = name[: FILENAME_MAX - len(ending)] + ending
+    return name.rstrip() or "file"
 
 
 _HIDDEN: Final = {"Cc", "Cs", "Co", "Cn"}
+"""Controls, halves of surrogate pairs, private and unassigned characters."""
 
 
 def _too_large(refused: Any) -> Refused:
