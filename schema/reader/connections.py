@@ -43,6 +43,7 @@ _SLOW: Final = (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError, Timeo
 class _Open:
     connection: asyncpg.Connection
     statements_max: int
+    made: int = 0
     prepared: Recent[str, PreparedStatement] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,8 +52,10 @@ class _Open:
     async def prepare(self, sql: str) -> PreparedStatement:
         found = self.prepared.get(sql)
         if found is None:
-            # asyncpg deallocates a statement when nothing refers to it any more.
-            found = await self.connection.prepare(sql)
+            # Without a name, and with asyncpg's own cache off, it would be parsed and planned at
+            # each execution. asyncpg deallocates it when nothing refers to it any more.
+            self.made += 1
+            found = await self.connection.prepare(sql, name=f"reading_{self.made}")
             self.prepared.put(sql, found)
         return found
 
