@@ -1068,7 +1068,8 @@ GRANT SELECT, INSERT ON vault_streams, vault_entries, vault_receipts TO concord_
 GRANT UPDATE (size, head) ON vault_streams TO concord_app;
 GRANT UPDATE (salt, body) ON vault_entries TO concord_app;
 GRANT SELECT, INSERT, DELETE ON vault_blobs TO concord_app;
-GRANT UPDATE (state, wrapped_key, key_id, retained_until, retained_at) ON vault_blobs TO concord_app;
+GRANT UPDATE (state, wrapped_key, key_id, retained_until, retained_at) ON vault_blobs
+    TO concord_app;
 
 -- odr/ledger.sql
 
@@ -1661,6 +1662,7 @@ $$;
 
 GRANT EXECUTE ON FUNCTION public.viewer_account(), public.viewer_organisations(),
     public.viewer_operator(), public.service_now() TO concord_reader;
+GRANT SELECT ON public.service_clock TO concord_reader;  -- by which service_now() tells the time
 
 -- Each wall lets in whoever holds a seat in the room now, or whom the row itself names. The
 -- service passes; nobody else has a policy. What is asked of the viewer stands in a SELECT of its
