@@ -267,9 +267,10 @@ class Cluster:
             probe.mkdir(mode=0o700, exist_ok=True)
             try:
                 _give(probe, way)
-                script = '"$0" -V && test -w "$1" && test "$(id -u)" != 0'
+                script = '"$0" --show --pgdata="$1" && test -w "$1"'
+                # initdb refuses to be root and looks for its programs and files, as it will.
                 done = subprocess.run(  # noqa: S603 - fixed script, paths as arguments
-                    [*way.prefix, "/bin/sh", "-c", script, str(binaries / "postgres"), str(probe)],
+                    [*way.prefix, "/bin/sh", "-c", script, str(binaries / "initdb"), str(probe)],
                     capture_output=True,
                     check=False,
                     cwd="/",
@@ -413,7 +414,8 @@ def _ways(data: Path) -> Iterator[_Way]:
         yield _Way((*drop, "--inh-caps=-all"), uid, gid)
         for capability in ("dac_read_search", "dac_override"):
             caps = (f"--inh-caps=-all,+{capability}", f"--ambient-caps=+{capability}")
-            yield _Way((*drop, *caps), uid, gid)
+            # Without it access(2), which PostgreSQL asks about its programs, forgets the right.
+            yield _Way((*drop, *caps, "--securebits=+no_setuid_fixup"), uid, gid)
     if unshare is not None:
         yield _Way((unshare, "--user", f"--map-user={uid}", f"--map-group={gid}"), None, None)
 

@@ -31,10 +31,11 @@ STANDINGS: dict[str, list[str]] = {
 DAEMON = pwd.getpwnam("daemon")
 if os.geteuid() == 0:
     STANDINGS |= {
-        # The capability only lets a stranger read the interpreter, which may lie below /root.
+        # The rights only let a stranger read the interpreter, which may lie below /root.
         "an ordinary user": [
             *("setpriv", f"--reuid={DAEMON.pw_uid}", f"--regid={DAEMON.pw_gid}", "--clear-groups"),
             *("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"),
+            "--securebits=+no_setuid_fixup",
         ],
         "root with what a common container leaves it": [
             "setpriv",
@@ -64,14 +65,16 @@ def wait_until(condition: object) -> None:
 
 
 @contextmanager
-def keeper(folder: Path, *words: str, standing: str = "as we are") -> Iterator[subprocess.Popen]:  # type: ignore[type-arg]  # bytes or text is not the point
+def keeper(
+    folder: Path, *words: str, standing: str = "as we are", path: Path = TOP
+) -> Iterator[subprocess.Popen]:  # type: ignore[type-arg]  # bytes or text is not the point
     with subprocess.Popen(
         [*STANDINGS[standing], sys.executable, str(KEEPER), str(folder), *words],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         cwd=TOP,
-        env={**os.environ, "PYTHONPATH": str(TOP)},
+        env={**os.environ, "PYTHONPATH": f"{path}:{TOP}"},
     ) as process:
         yield process
 
@@ -142,6 +145,20 @@ def test_a_closed_parent_folder_stays_closed_and_the_server_starts_all_the_same(
         assert ask(inside, "SELECT 1") == 1
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
     assert closed.stat().st_uid == os.geteuid()
+
+
+def test_programs_in_a_closed_folder_start_all_the_same(tmp_path):
+    """As in a clone below /root, whose virtual environment nobody else can enter."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    wheel = postgres.find_binaries().parents[1]
+    for name in (wheel.name, f"{wheel.name}.libs"):
+        shutil.copytree(wheel.parent / name, closed / name, symlinks=True)
+    with keeper(tmp_path / "postgres", path=closed) as process:
+        pid = process.stdout.readline().removeprefix("pid ").strip()
+        assert Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").startswith(str(closed))
+        process.stdin.close()
+    assert process.returncode == 0
 
 
 def test_data_survive_a_stop_and_a_start(server):
