@@ -1,7 +1,6 @@
 """What a request carries through the schema: who asks, and the office where acts are done."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from odr.policy import Viewer as Actor
 from odr.rulebook import Rulebooks
@@ -12,11 +11,10 @@ from schema.reader.viewer import Viewer
 
 @dataclass(frozen=True)
 class Context:
-    """Who asks or acts, where acts are done, and how large a file may be by its media type."""
+    """Who asks or acts, and where acts are done."""
 
     office: Office
     actor: Actor
-    upload_sizes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def viewer(self) -> Viewer:

@@ -9,12 +9,24 @@ from strawberry.tools import merge_types
 from schema import scalars
 from schema.mutations.claims import ClaimActs
 from schema.mutations.exhibits import ExhibitActs
+from schema.mutations.hearings import HearingActs
+from schema.mutations.messages import MessageActs
 from schema.mutations.offers import OfferActs
+from schema.mutations.proposals import ProposalActs
+from schema.mutations.rulings import RulingActs
 from schema.reader.connections import Connections
 from schema.reader.reading import Reader
 from schema.types.query import Query
 
-GROUPS: tuple[type, ...] = (ClaimActs, OfferActs, ExhibitActs)
+GROUPS: tuple[type, ...] = (
+    ClaimActs,
+    OfferActs,
+    ExhibitActs,
+    MessageActs,
+    HearingActs,
+    ProposalActs,
+    RulingActs,
+)
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
-from odr import policy
+from odr import policy, sentences
 from odr.models import cases
-from odr.procedure.acts import Act as _Act
 from schema import sight
 from schema.reader import declaration as read
 from schema.types.node import Node
@@ -19,13 +18,11 @@ if TYPE_CHECKING:
 
 CASES = read.columns(cases.Case)
 NOTICES = read.columns(cases.Notice)
-_ACTS = frozenset(_Act)
 
 
 def sentence(_context: Any, row: Mapping[str, Any]) -> str:
     """Say what the notice tells of."""
-    kind = row["kind"]
-    return _Act(kind).meaning if kind in _ACTS else kind.replace("_", " ").capitalize() + "."
+    return sentences.sentence(row["kind"])
 
 
 @read.table(cases.Notice, tag="no", row=sight.seen(policy.sees_notice()))

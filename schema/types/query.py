@@ -28,7 +28,7 @@ from schema.types.rulebook import Rulebook
 from schema.types.seat import SEATS
 from schema.types.token import TOKENS, Token
 from schema.types.turn import TURN, ViewerState
-from schema.types.uploads import UploadLimit, limits
+from schema.types.uploads import UploadLimits, limits
 from schema.types.viewer import ViewerInfo, shown
 from schema.types.words import CaseState, Outcome, Party, PayoutState, Role, Stage
 
@@ -182,6 +182,6 @@ class Query:
         arguments={"version": read.Argument(str | None, None, "By default the newest.")},
         description="The numbers and switches of the procedure.",
     )
-    upload_limits: list[UploadLimit] = read.computed(
+    upload_limits: UploadLimits = read.computed(
         limits, description="Which files are taken in, and how large they may be."
     )

@@ -102,8 +102,8 @@ def _open_proposal(*conditions: Any) -> ColumnElement[bool]:
 def _unanswered_by_viewer() -> ColumnElement[bool]:
     return _open_proposal(
         or_(
-            and_(Side.CLAIMANT.value == VIEWER_SIDE, _PROPOSALS.c.claimant_accepts.is_(None)),
-            and_(Side.RESPONDENT.value == VIEWER_SIDE, _PROPOSALS.c.respondent_accepts.is_(None)),
+            and_(_on(Side.CLAIMANT), _PROPOSALS.c.claimant_accepts.is_(None)),
+            and_(_on(Side.RESPONDENT), _PROPOSALS.c.respondent_accepts.is_(None)),
         )
     )
 
@@ -139,7 +139,7 @@ def _for_parties() -> ColumnElement[Any]:
         (_offered_to_viewer(), _YOURS),
         (
             state.in_((State.FILED, State.DEFAULTED)),
-            case((Side.RESPONDENT.value == VIEWER_SIDE, _YOURS), else_=_THEIRS),
+            case((_on(Side.RESPONDENT), _YOURS), else_=_THEIRS),
         ),
         (state == State.NEGOTIATING, case((_last_party() != VIEWER_SIDE, _YOURS), else_=_THEIRS)),
         (state == State.MEDIATING, case((_unanswered_by_viewer(), _YOURS), else_=_NEUTRAL)),
@@ -185,7 +185,7 @@ def _turn() -> ColumnElement[Any]:
     return case(
         (CASES.c.state == State.CLOSED, _DONE),
         (_on(*_PARTIES), _for_parties()),
-        (Side.NEUTRAL.value == VIEWER_SIDE, _for_neutrals()),
+        (_on(Side.NEUTRAL), _for_neutrals()),
         (with_neutral, _NEUTRAL),
         else_=_THEIRS,
     )

@@ -26,7 +26,7 @@ class House:
     errors: list[Any] = field(default_factory=list)
 
     def context(self, actor: Viewer) -> Context:
-        return Context(self.office, actor, {"image/jpeg": 1_000})
+        return Context(self.office, actor)
 
     async def ask(self, actor: Viewer, text: str, **variables: Any) -> Any:
         """The data of a document that has no errors."""
