@@ -310,7 +310,7 @@ async def _apply(work: Work, payout: Payout, report: Report) -> None:
     """
     state, said = payout.state, report.standing
     if report.amount != _amount(payout) or state is PayoutState.PLANNED:
-        await _alarm(work, payout)
+        await _alarm(work, payout, "payout_contradicted")
         return
     reason = report.reason or said.value
     if state in _HELD and said is Standing.ACCEPTED:
@@ -337,7 +337,7 @@ async def _paid(work: Work, payout: Payout, report: Report, lines: list[Transfer
         work, payout, state=PayoutState.PAID, rail_id=report.rail_id, paid_at=work.at, reason=None
     )
     await _book(work, lines)
-    if payout.obligation_id is not None:
+    if await cases.offers(work, payout.case_id, Act.RECORD_PAYMENT, Role.SERVICE):
         record = work.office.consequences[Act.RECORD_PAYMENT]
         await record(work.dated(work.at), payout.case_id, payout.id)
 
@@ -353,8 +353,7 @@ async def _not_paid(
         .where(col(Obligation.id) == payout.obligation_id)
         .values(state=ObligationState.DUE, ended_at=None)
     )
-    await _tell_operator(work, payout, f"payout_{state}")
-    await _alarm(work, payout)
+    await _alarm(work, payout, f"payout_{state}")
 
 
 async def _paid_after_all(work: Work, payout: Payout, report: Report) -> None:
@@ -373,10 +372,12 @@ async def _paid_after_all(work: Work, payout: Payout, report: Report) -> None:
         await _tell_operator(work, payout, "payout_paid_twice")
 
 
-async def _alarm(work: Work, payout: Payout) -> None:
-    """Put it into the case's record that a payment is not where it should be."""
-    raise_alarm = work.office.consequences[Act.RAISE_PAYOUT_ALARM]
-    await raise_alarm(work.dated(work.at), payout.case_id, payout.id)
+async def _alarm(work: Work, payout: Payout, kind: str) -> None:
+    """Tell the operator, and enter it in the record as long as the payment is due."""
+    await _tell_operator(work, payout, kind)
+    if await cases.offers(work, payout.case_id, Act.RAISE_PAYOUT_ALARM, Role.CLOCK):
+        raise_alarm = work.office.consequences[Act.RAISE_PAYOUT_ALARM]
+        await raise_alarm(work.dated(work.at), payout.case_id, payout.id)
 
 
 async def _tell_operator(work: Work, payout: Payout, kind: str) -> None:

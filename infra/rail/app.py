@@ -17,6 +17,7 @@ How the next payments go (script ``pay``; one word for each request):
 ``nonsense``              executed, and answered with something that is no answer
 ``late``                  no answer; executed only an hour later
 ``forget``                executed, no answer, and the key forgotten, as after a day
+``short``                 accepted and paid, but less than was asked for
 ========================  ======================================================================
 
 Looking up (``find``): ``ok``, ``cut``, ``hang``, ``fail``, ``nonsense``. Webhooks (``webhooks``,
@@ -28,6 +29,7 @@ import json
 import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from hashlib import sha256
 from hmac import digest
 from typing import Any, Final
@@ -118,6 +120,8 @@ class Fake:
             books.plan(number, "accepted", LATE_SECONDS)
             books.plan(number, "paid", LATE_SECONDS + 1)
         else:
+            if how == "short":
+                order = replace(order, amount_minor=max(1, order.amount_minor - 100))
             number = books.open(key, order, "accepted")
             books.plan(
                 number,
