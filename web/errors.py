@@ -58,20 +58,19 @@ def said(errors: Sequence[Mapping[str, Any]], wording: Wording) -> list[str]:
 
 
 def _said(error: Mapping[str, Any], wording: Wording) -> str:
-    facts = error.get("facts") or {}
-    code = str(error["code"])
+    facts = {fact["name"]: fact["values"] for fact in error.get("facts") or ()}
+    code, rule = str(error["code"]), str(error.get("rule") or "")
     if code == "UNMET":
-        return wording.gettext(Fact(str(facts.get("fact", ""))).meaning)
-    detail = str(facts.get("code", code)).lower()
-    if detail in CODES:
-        text = wording.gettext(CODES[detail])
+        return wording.gettext(Fact(facts["fact"][0]).meaning)
+    if rule in CODES:
+        text = wording.gettext(CODES[rule])
         labels = facts.get("labels")
-        return f"{text} ({', '.join(labels)})" if isinstance(labels, list) else text
+        return f"{text} ({', '.join(labels)})" if labels else text
     if code in _KINDS:
         text = wording.gettext(_KINDS[code])
         when = facts.get("due") or facts.get("opens")
-        return f"{text} {wording.instant(when)}" if isinstance(when, str) else text
-    path = " › ".join(str(part) for part in error.get("path") or ())
+        return f"{text} {wording.instant(when[0])}" if when else text
+    path = " / ".join(str(part) for part in error.get("path") or ())
     return wording.gettext("Something is wrong here:") + f" {path} {error.get('message', '')}"
 
 

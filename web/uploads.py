@@ -43,7 +43,15 @@ async def now(request: Request) -> datetime:
 
 def user_error(refused: Refused) -> Mapping[str, Any]:
     """A refusal as the API's payloads would tell it."""
-    return payloads.told(refused)
+    told = payloads.refused(refused)
+    return {
+        "code": told.code.name,
+        "rule": told.rule,
+        "path": told.path,
+        "message": told.message,
+        "retryable": told.retryable,
+        "facts": [{"name": fact.name, "values": fact.values} for fact in told.facts],
+    }
 
 
 async def deposit(request: Request, file: UploadFile) -> str:
@@ -94,5 +102,5 @@ def _digest(field: str | None) -> bytes | None:
 
 
 async def limits(request: Request) -> Response:
-    """What is taken, and how large it may be."""
+    """Say what is taken, and how large it may be."""
     return JSONResponse({"bytesMax": dict(_setting(request).upload_sizes)})

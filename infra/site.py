@@ -1,0 +1,177 @@
+"""The service as one ASGI application: the API at /graphql, the pages beside it, the worker within.
+
+Everything that it is made of comes from ``infra.parts``; here the API learns who asks (a session's
+cookie or an organisation's token) and the pages learn what they are made with.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from evidence import media
+from infra import mail, worker
+from infra.mail import FolderMail
+from infra.parts import Parts
+from infra.rail.app import SIGNATURE
+from infra.settings import Mode, Rail
+from infra.worker import Outside, Worker
+from odr import payouts, tokens
+from odr.errors import Invalid
+from odr.notices import Mail
+from odr.rails import http as http_rail
+from odr.rails.http import HttpRail
+from odr.rails.manual import ManualRail
+from odr.rails.rail import Rail as PaymentRail
+from schema import schema
+from schema.context import Context
+from schema.http import Endpoint, TurnedAway
+from schema.reader.connections import Connections
+from web import app as pages
+from web import reading
+from web.setting import DemoPerson, Setting
+from web.wording import Wording
+
+_RAIL_SECONDS: Final = 5.0
+RAIL_SECRET: Final = b"fake-rail"
+"""Signs the fake rail's webhooks; there is no such rail in production."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The application and its worker."""
+
+    app: Starlette
+    worker: Worker
+
+
+@asynccontextmanager
+async def opened(parts: Parts, *, demo: Sequence[DemoPerson] | None = None) -> AsyncIterator[Site]:
+    """Build the site over its parts; its connections and clients are closed in the end."""
+    async with AsyncExitStack() as stack:
+        connections = Connections(parts.urls.reader, size=parts.settings.database_connections_max)
+        stack.push_async_callback(connections.close)
+        api = schema.build(connections)
+        endpoint = Endpoint(
+            api.reader,
+            _asker(parts),
+            introspection=lambda _: parts.settings.mode is not Mode.PRODUCTION,
+            examples=_examples() if parts.settings.mode is not Mode.PRODUCTION else None,
+            buckets=None,
+        )
+        setting = Setting(
+            endpoint=endpoint,
+            office=parts.office,
+            base_url=parts.settings.base_url,
+            secure=parts.settings.base_url.startswith("https"),
+            upload_sizes=media.SIZE_MAX,
+            demo=demo,
+        )
+        rail = await _rail(parts, stack)
+        more: list[BaseRoute] = [
+            Mount("/graphql", endpoint),
+            Route("/health", _health(parts)),
+            Route("/rails/fake", _webhook(parts), methods=["POST"]),
+        ]
+        outside = Outside(
+            rail=rail,
+            mail=_mail(parts),
+            translate=lambda language, text: Wording(language, "UTC").gettext(text),
+            link=lambda _: f"{parts.settings.base_url}/notices",
+            sign_in_link=lambda secret: f"{parts.settings.base_url}/sign-in/{secret}",
+        )
+        made = Worker(worker.duties(parts.office, outside), parts.bell)
+        yield Site(pages.build(setting, *more), made)
+
+
+@asynccontextmanager
+async def working(site: Site, redis_url: str | None = None) -> AsyncIterator[None]:
+    """Run the worker beside whatever is done meanwhile."""
+    task = asyncio.create_task(worker.serve(site.worker, redis_url), name="worker")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _rail(parts: Parts, stack: AsyncExitStack) -> PaymentRail:
+    """The payment rail that the settings name."""
+    settings = parts.settings
+    if settings.rail is Rail.FAKE and settings.rail_url is not None:
+        client = httpx.AsyncClient(
+            base_url=settings.rail_url, timeout=_RAIL_SECONDS, trust_env=False
+        )
+        await stack.enter_async_context(client)
+        return HttpRail(client, settings.rail.value)
+    return ManualRail()
+
+
+def _mail(parts: Parts) -> Mail:
+    settings = parts.settings
+    if settings.mail_url is not None:
+        return mail.from_url(settings.mail_url.get_secret_value(), settings.mail_from)
+    folder = settings.mail_folder or settings.folder / "mail"
+    return FolderMail(folder, settings.mail_from)
+
+
+def _asker(parts: Parts) -> Any:
+    """Who asks: by an organisation's token, or by the session that the pages have opened."""
+
+    async def context(request: Request) -> Context:
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer":
+            async with parts.engine.connect() as conn:
+                viewer = await tokens.viewer(conn, token.strip())
+        else:
+            viewer = request.state.viewer
+        if viewer is None:
+            raise TurnedAway(
+                401, "UNAUTHENTICATED", "Sign in, or send a token.", {"www-authenticate": "Bearer"}
+            )
+        return Context(parts.office, viewer, media.SIZE_MAX)
+
+    return context
+
+
+def _examples() -> dict[str, str]:
+    """The pages' own documents, as examples for the explorer."""
+    return {
+        str(path.relative_to(reading.OPERATIONS).with_suffix("")): path.read_text(encoding="utf-8")
+        for path in sorted(Path(reading.OPERATIONS).rglob("*.graphql"))
+    }
+
+
+def _health(parts: Parts) -> Any:
+    async def health(_: Request) -> Response:
+        async with parts.engine.connect() as conn:
+            await conn.exec_driver_sql("SELECT 1")
+        return JSONResponse({"status": "ok"})
+
+    return health
+
+
+def _webhook(parts: Parts) -> Any:
+    """What the fake rail tells: checked by its signature, counted once."""
+
+    async def told(request: Request) -> Response:
+        body = await request.body()
+        signature = request.headers.get(SIGNATURE, "")
+        try:
+            event = http_rail.read_event(parts.settings.rail.value, RAIL_SECRET, body, signature)
+        except Invalid:
+            return Response(status_code=400)
+        await payouts.told(parts.office, event)
+        return Response(status_code=204)
+
+    return told
