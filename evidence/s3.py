@@ -175,17 +175,21 @@ class S3Store:
             raise Retained(f"{key} is retained") from error
 
     async def keys(self, prefix: str) -> AsyncIterator[Stored]:
-        """List newest versions, a thousand for each call."""
-        token: dict[str, str] = {}
+        """List newest versions, a thousand for each call; retention is not looked up."""
+        place: dict[str, str] = {}
         while True:
             page = await self._call(
-                self._client.list_objects_v2, Bucket=self._bucket, Prefix=prefix, **token
+                self._client.list_object_versions, Bucket=self._bucket, Prefix=prefix, **place
             )
-            for item in page.get("Contents", []):
-                yield await self.stat(item["Key"])
+            for one in page.get("Versions", []):
+                if one["IsLatest"]:
+                    yield Stored(one["Key"], one["VersionId"], one["Size"])
             if not page.get("IsTruncated"):
                 return
-            token = {"ContinuationToken": page["NextContinuationToken"]}
+            place = {
+                "KeyMarker": page["NextKeyMarker"],
+                "VersionIdMarker": page["NextVersionIdMarker"],
+            }
 
     async def _put_whole(self, key: str, source: BinaryIO, size: int, digest: bytes) -> str | None:
         checksum = base64.b64encode(digest).decode()

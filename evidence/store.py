@@ -90,7 +90,7 @@ class Store(Protocol):
         ...
 
     def keys(self, prefix: str) -> AsyncIterator[Stored]:
-        """List the objects whose keys begin with `prefix` (for the sweep of lost uploads)."""
+        """List the objects whose keys begin with `prefix`; a store may leave out retention."""
         ...
 
 

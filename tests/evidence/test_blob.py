@@ -3,6 +3,7 @@
 import asyncio
 import tracemalloc
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256, sha512
 from pathlib import Path
@@ -378,6 +379,17 @@ async def test_a_changed_object_is_found_when_it_is_read(tmp_path: Path, vault_k
             continue
         with pytest.raises(Tampered):
             await read(vault, blob)
+
+
+async def test_a_row_with_another_digest_or_size_is_found_when_it_is_read(vault: Vault):
+    blob = await deposited(vault, PHOTO)
+    for plaintext in (
+        replace(blob.plaintext, sha256=bytes(32)),
+        replace(blob.plaintext, size=MIB),
+        replace(blob.plaintext, size=len(PHOTO) + MIB),
+    ):
+        with pytest.raises(Tampered):
+            await read(vault, replace(blob, plaintext=plaintext))
 
 
 async def test_a_blob_opens_after_the_wrapping_key_was_changed(

@@ -225,6 +225,8 @@ def test_a_private_body_round_trips(one: Body):
         {"blob": body.value(BODY)["blob"] | {"sha512": "0" * 127}},
         {"blob": body.value(BODY)["blob"] | {"sha256": "A" * 64}},
         {"blob": body.value(BODY)["blob"] | {"name": "x"}},
+        {"blob": body.value(BODY)["blob"] | {"size": True}},
+        {"record": {"root": "0" * 64, "size": True}},
     ],
 )  # fmt: skip
 def test_a_private_body_with_a_wrong_member_is_malformed(wrong: dict):
@@ -242,6 +244,8 @@ def test_a_private_body_has_a_limit():
 
 
 @given(st.text("\\u0\0n", max_size=12))
+@example("\\u0000")
+@example("\\\0")
 def test_only_a_real_nul_is_refused(text: str):
     if "\0" in text:
         with pytest.raises(Malformed):

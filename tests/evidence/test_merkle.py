@@ -104,6 +104,21 @@ def test_every_small_proof_leads_to_its_own_place_only():
             ] == [index]
 
 
+def test_a_proof_that_goes_on_above_the_root_is_none():
+    leaf, more = many(2)
+    above = merkle.node_hash(more, leaf)
+    assert not merkle.includes(0, 1, leaf, [more], above)
+    tree = merkle.node_hash(leaf, more)
+    higher = merkle.node_hash(more, tree)
+    assert not merkle.includes(0, 2, leaf, [more, more], higher)
+    # From 3 to 4 leaves: the honest path is c, d, ab; one step more leads to made-up roots.
+    a, b, c, d = many(4)
+    ab = merkle.node_hash(a, b)
+    old = merkle.node_hash(more, merkle.node_hash(ab, c))
+    new = merkle.node_hash(more, merkle.node_hash(ab, merkle.node_hash(c, d)))
+    assert not merkle.extends(3, 4, old, new, [c, d, ab, more])
+
+
 @pytest.mark.parametrize("wrong", [b"", bytes(31), bytes(33), b"0" * 64])
 def test_a_hash_of_another_size_is_malformed(wrong: bytes):
     good = bytes(32)
