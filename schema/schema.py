@@ -1,6 +1,7 @@
 """The schema: all types, put together and checked; with the reader that answers it."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
@@ -10,15 +11,22 @@ from schema import scalars
 from schema.mutations.claims import ClaimActs
 from schema.mutations.exhibits import ExhibitActs
 from schema.mutations.hearings import HearingActs
+from schema.mutations.insurance import InsuranceActs
 from schema.mutations.messages import MessageActs
+from schema.mutations.notices import NoticeActs
 from schema.mutations.offers import OfferActs
+from schema.mutations.payouts import PayoutActs
 from schema.mutations.proposals import ProposalActs
+from schema.mutations.registration import RegistrationActs
+from schema.mutations.roster import RosterActs
 from schema.mutations.rulings import RulingActs
+from schema.mutations.time import TimeActs
+from schema.mutations.tokens import TokenActs
 from schema.reader.connections import Connections
 from schema.reader.reading import Reader
 from schema.types.query import Query
 
-GROUPS: tuple[type, ...] = (
+ACTS: Final = (
     ClaimActs,
     OfferActs,
     ExhibitActs,
@@ -27,6 +35,17 @@ GROUPS: tuple[type, ...] = (
     ProposalActs,
     RulingActs,
 )
+"""The acts of the procedure, which a case's ``availableActs`` names."""
+
+OTHERS: Final = (
+    RegistrationActs,
+    InsuranceActs,
+    PayoutActs,
+    NoticeActs,
+    TokenActs,
+    RosterActs,
+)
+"""What is done beside cases."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +56,17 @@ class Api:
     reader: Reader
 
 
-def compose() -> strawberry.Schema:
-    """Put the types together."""
+def compose(*, moves_time: bool = False) -> strawberry.Schema:
+    """Put the types together; with ``moves_time`` the time of a demonstration can be moved."""
+    groups = (*ACTS, *OTHERS, *((TimeActs,) if moves_time else ()))
     return strawberry.Schema(
         Query,
-        merge_types("Mutation", GROUPS),
+        merge_types("Mutation", groups),
         config=StrawberryConfig(scalar_map=scalars.SCALARS),
     )
 
 
-def build(connections: Connections) -> Api:
+def build(connections: Connections, *, moves_time: bool = False) -> Api:
     """Build the schema and its reader; ``NotReadable`` if a declaration is wrong."""
-    schema = compose()
+    schema = compose(moves_time=moves_time)
     return Api(schema, Reader(schema, connections))

@@ -23,3 +23,8 @@ class CasePayload(Payload):
 def act(named: Act) -> Callable[[Resolver], Resolver]:
     """Declare the mutation of an act; its sentence is the description."""
     return cast("Callable[[Resolver], Resolver]", strawberry.mutation(description=named.meaning))
+
+
+def does(sentence: str) -> Callable[[Resolver], Resolver]:
+    """Declare a mutation that is no act of the procedure, with its sentence."""
+    return cast("Callable[[Resolver], Resolver]", strawberry.mutation(description=sentence))

@@ -111,6 +111,25 @@ async def act(
         return Outcome(errors=[payloads.refused(refused)])
 
 
+async def upon(
+    info: Info,
+    name: str,
+    given: Any,
+    row: UUID | None,
+    do: Callable[[Work, UUID], Any],
+    *,
+    scope: str,
+) -> Outcome:
+    """Do an act upon something that the input names, whatever it belongs to."""
+    try:
+        if row is None:
+            raise NotFound
+        done = await _done(info, name, given, lambda work: do(work, row), row, scope)
+        return replace(done, row=row)
+    except Refused as refused:
+        return Outcome(row=row, errors=[payloads.refused(refused)])
+
+
 async def in_case(info: Info, name: str, given: Any, do: Callable[[Work, UUID], Any]) -> Outcome:
     """Do an act in the case that the input names."""
     case = find(given.case_id, "ca")
