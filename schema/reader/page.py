@@ -7,9 +7,9 @@ holds nothing but what the viewer has read, and grants nothing.
 Follows Relay's "GraphQL Cursor Connections Specification", with `first` or `last` required.
 """
 
-import binascii
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -20,6 +20,7 @@ from uuid import UUID
 import strawberry
 from graphql import GraphQLError
 from sqlalchemy import (
+    BigInteger,
     Date,
     DateTime,
     Enum,
@@ -51,6 +52,7 @@ BAD_PAGE: Final = "BAD_PAGE"
 BAD_CURSOR: Final = "BAD_CURSOR"
 _FINGERPRINT_LENGTH: Final = 8
 _BIGINT_MAX: Final = 2**63 - 1
+_INTEGER_MAX: Final = 2**31 - 1
 
 Item = TypeVar("Item")
 
@@ -115,9 +117,7 @@ class Keys:
         """Take the order apart; ``TypeError`` if a key can be null, where no page could end."""
         expressions, descending = [], []
         for term in order:
-            inner, down = term, False
-            if isinstance(term, UnaryExpression) and term.modifier in _MODIFIERS:
-                inner, down = term.element, term.modifier is operators.desc_op
+            inner, down = split(term)
             if getattr(inner, "nullable", False):
                 raise TypeError(f"{inner} can be null and cannot order a connection")
             expressions.append(inner)
@@ -172,7 +172,7 @@ class Keys:
     def parse(self, cursor: str) -> tuple[Any, ...]:
         """Read the keys of a cursor; ``GraphQLError`` (BAD_CURSOR) if it is not of this order."""
         try:
-            fingerprint, *told = json.loads(binascii.unhexlify(cursor.encode("ascii")))
+            fingerprint, *told = json.loads(bytes.fromhex(_canonical(cursor)))
             keys = tuple(
                 decoder(key.type)(value) for key, value in zip(self.expressions, told, strict=True)
             )
@@ -181,6 +181,13 @@ class Keys:
         if fingerprint != self.fingerprint:
             raise _refused("This is no cursor of this list.", BAD_CURSOR)
         return keys
+
+
+def split(term: ColumnElement[Any]) -> tuple[ColumnElement[Any], bool]:
+    """Give the key of a term of ORDER BY, and whether it descends."""
+    if isinstance(term, UnaryExpression) and term.modifier in _MODIFIERS:
+        return term.element, term.modifier is operators.desc_op
+    return term, False
 
 
 class Page:
@@ -238,6 +245,13 @@ class Page:
         return self._number.asc() if first is not self._asked.backward else self._number.desc()
 
 
+def _canonical(cursor: str) -> str:
+    if not _CURSOR.fullmatch(cursor):
+        raise ValueError("a cursor is lower hex")
+    return cursor
+
+
+_CURSOR: Final = re.compile(r"[0-9a-f]+")
 _MODIFIERS: Final = {operators.desc_op, operators.asc_op}
 
 
@@ -259,8 +273,10 @@ def _same_kind(type_: TypeEngine[Any]) -> Callable[[Any], Any]:
     if kind not in {str, int, bool}:
         return lambda value: value
 
+    widest = _BIGINT_MAX if isinstance(type_, BigInteger) else _INTEGER_MAX
+
     def check(value: Any) -> Any:
-        if type(value) is not kind or (kind is int and abs(value) > _BIGINT_MAX):
+        if type(value) is not kind or (kind is int and abs(value) > widest):
             raise TypeError(f"{value!r} is no {kind.__name__}")
         if kind is str and "\0" in value:
             raise ValueError("PostgreSQL's text holds no zero")

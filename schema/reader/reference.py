@@ -66,6 +66,16 @@ class _Object:
 
 
 @dataclass(frozen=True)
+class _Descending:
+    """A value that stands before smaller ones."""
+
+    value: Any
+
+    def __lt__(self, other: "_Descending") -> bool:
+        return bool(other.value < self.value)
+
+
+@dataclass(frozen=True)
 class _Parts:
     values: Mapping[str, Any]
 
@@ -263,8 +273,11 @@ class Reference:
         return await self._column(chosen, viewer)
 
     async def _place(self, table: TableReading, key: Any, order: Any, viewer: Viewer) -> Any:
-        chosen = select(*order).select_from(table.table).where(table.key == key)
-        return tuple((await self._rows(chosen, viewer))[0]) if order else ()
+        terms = [page.split(term) for term in order]
+        chosen = select(table.key, *(term for term, _down in terms))
+        row = (await self._rows(chosen.where(table.key == key), viewer))[0]
+        pairs = zip(row[1:], terms, strict=True)
+        return tuple(_Descending(value) if down else value for value, (_term, down) in pairs)
 
     async def _by_tag(self, field: Field, viewer: Viewer, arguments: Mapping[str, Any]) -> Any:
         tag, key = ids.tag_of(arguments["id"]), ids.find(arguments["id"])

@@ -306,6 +306,7 @@ class Builder:
     ) -> Text:
         """Read a relation to an abstract type: the members' rows, one type after the other."""
         selects: list[Select[Any]] = []
+        downs: list[list[bool]] = []
         for target, member in self._catalogue.targets(field).items():
             rows = self._conditions.rows(self._catalogue.table(target.name), _around(source))
             conditions = self._conditions.of(field, member.condition, source, rows, site)
@@ -313,9 +314,9 @@ class Builder:
             if isinstance(reading, One):
                 selects.append(self._conditions.select(written, rows, conditions))
                 continue
-            order = [
-                rows.read(term).label(f"k{number}") for number, term in enumerate(member.order)
-            ]
+            terms = [page.split(term) for term in member.order]
+            order = [rows.read(key).label(f"k{n}") for n, (key, _down) in enumerate(terms)]
+            downs.append([down for _key, down in terms])
             selects.append(
                 self._conditions.select(written, rows, conditions, written.label("written"), *order)
             )
@@ -323,7 +324,12 @@ class Builder:
             found = func.coalesce(*(one.scalar_subquery() for one in selects))
             return _or_missing(field.graphql.type, found)
         together = union_all(*selects).subquery(self._conditions.name())
-        keys = [column for column in together.c if column.key != "written"]
+        if any(down != downs[0] for down in downs):
+            raise NotReadable(f"{field}: its members are not ordered alike")
+        keys = [
+            together.c[f"k{n}"].desc() if down else together.c[f"k{n}"]
+            for n, down in enumerate(downs[0])
+        ]
         listed = _listed(together.c.written, keys)
         return select(listed).select_from(together).scalar_subquery()
 

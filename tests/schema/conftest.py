@@ -14,7 +14,9 @@ from schema.http import Endpoint, TurnedAway
 from schema.reader.connections import Connections
 from schema.reader.document import Documents
 from schema.reader.reading import Answer, Reader
+from tests.schema.house import House
 from tests.schema.reader import library
+from tests.schema.reader.wire import Wire
 
 # The second wall, wider than the row predicates: members see no book of a stranger's shelf 6.
 POLICY = """
@@ -44,10 +46,19 @@ def filled(databases):
 
 
 @pytest.fixture
-async def connections(filled):
-    made = Connections(filled.url, size=2)
+async def connections(filled, request):
+    made = Connections(filled.url, size=getattr(request, "param", 2))
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def wire(filled, tmp_path):
+    """A wire to the library; its `connections` has one connection, which goes over it."""
+    async with Wire(filled.url, tmp_path) as made:
+        made.connections = Connections(made.url, size=1)
+        yield made
+        await made.connections.close()
 
 
 @pytest.fixture
@@ -107,3 +118,11 @@ async def client():
     yield open_
     for each in opened:
         await each.aclose()
+
+
+@pytest.fixture
+async def house(database, engine, tmp_path):
+    """The real schema over a world of its own."""
+    made = await House.opened(database, engine, tmp_path)
+    yield made
+    await made.close()

@@ -248,6 +248,19 @@ class Shelf(Node):
             ),
         }
     )
+    stack: list[Node] = read.many(
+        members=lambda: {
+            Mark: read.Member(
+                sa.exists(
+                    sa.select(BOOKS.c.id).where(
+                        BOOKS.c.id == MARKS.c.book_id, BOOKS.c.shelf_id == SHELVES.c.id
+                    )
+                ),
+                (MARKS.c.page.desc(), MARKS.c.id),
+            ),
+            Book: read.Member(BOOKS.c.shelf_id == SHELVES.c.id, (BOOKS.c.pages.desc(), BOOKS.c.id)),
+        }
+    )
     star: Node | None = read.one(
         members=lambda: {
             Book: read.Member(sa.and_(BOOKS.c.shelf_id == SHELVES.c.id, BOOKS.c.title == "star")),
