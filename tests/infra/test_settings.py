@@ -154,6 +154,12 @@ def test_no_error_shows_a_secret(name):
     assert refused.value.__cause__ is None
 
 
+def test_settings_made_by_hand_do_not_show_a_secret_either():
+    with pytest.raises(ValidationError) as refused:
+        settings.Settings(database_url="topsecret", key_passphrase="topsecret", port=-1)
+    assert "topsecret" not in str(refused.value)
+
+
 def test_the_table_in_the_readme_is_current():
     """If this fails: run `make docs`."""
     readme = settings.README.read_text(encoding="utf-8")
