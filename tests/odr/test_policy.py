@@ -445,7 +445,7 @@ async def test_every_wall_is_forced_and_has_two_doors(admin):
 
 
 HIDDEN = ("idempotency", "sessions", "sign_in_links", "sign_in_requests", "outbox")
-HIDDEN += ("vault_entries", "vault_blobs", "rail_events", "service_clock")
+HIDDEN += ("vault_entries", "vault_blobs", "rail_events")
 
 
 @pytest.mark.parametrize("table", HIDDEN)
@@ -453,6 +453,11 @@ async def test_the_reader_cannot_read(reader, table):
     async with reader.connect() as conn:
         with pytest.raises(DBAPIError, match="permission denied"):
             await conn.execute(text(f"SELECT 1 FROM {table}"))  # noqa: S608 - names from above
+
+
+async def test_the_reader_can_tell_the_services_time(reader):
+    async with reader.connect() as conn:
+        assert await conn.scalar(text("SELECT service_now()"))
 
 
 async def test_the_reader_cannot_read_a_tokens_hash(reader):
