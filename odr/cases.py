@@ -436,7 +436,7 @@ async def _append(
         setattr(case, name, stream)
         await work.conn.execute(update(Case).where(col(Case.id) == case.id).values({name: stream}))
         appended = await work.vault.begin(
-            work.conn, stream, act=row.act.value, body=body, at=work.at
+            work.conn, stream, act=row.act.value, body=body, at=work.at, blob=entry.blob
         )
     elif entry.closes_record:
         root, appended = await work.vault.close(
