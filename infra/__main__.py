@@ -1,6 +1,7 @@
 """The command line: ``python -m infra demo | serve | migrate | audit``."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
@@ -25,9 +26,16 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     try:
-        return asyncio.run(COMMANDS[name](rest, found))
-    except KeyboardInterrupt:
+        return asyncio.run(_until_told(COMMANDS[name](rest, found)))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
+
+
+async def _until_told(work: Coroutine[Any, Any, int]) -> int:
+    """Do ``work``; SIGTERM ends it like Ctrl-C, so that everything is taken down in order."""
+    task = asyncio.create_task(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
 
 
 if __name__ == "__main__":

@@ -139,7 +139,7 @@ def _asker(parts: Parts) -> Any:
             raise TurnedAway(
                 401, "UNAUTHENTICATED", "Sign in, or send a token.", {"www-authenticate": "Bearer"}
             )
-        return Context(parts.office, viewer, media.SIZE_MAX)
+        return Context(parts.office, viewer)
 
     return context
 

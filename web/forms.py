@@ -22,8 +22,9 @@ ROWS: Final = 3
 class Field:
     """One thing that a form asks for.
 
-    ``kind``: text, area, terms, files, file, offer (open, of the other side), own_offer, proposal,
-    exhibit (of the other side), walled (own, in mediation), side, ruling (kind), findings, unrelied.
+    ``kind``: area, terms, files, file, offer (open, of the other side), own_offer, proposal,
+    exhibit (of the other side), walled (own, in mediation), side, ruling (kind), findings,
+    unrelied.
     """
 
     name: str

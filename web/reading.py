@@ -25,7 +25,7 @@ _UNAVAILABLE: Final = 503
 log = logging.getLogger(__name__)
 
 
-class Broken(RuntimeError):
+class Broken(RuntimeError):  # noqa: N818 - said as one would say it
     """A document of ours failed: a bug, reported and masked."""
 
 
@@ -37,7 +37,7 @@ def document(name: str) -> str:
 
 def context(setting: Setting, viewer: Viewer) -> Context:
     """What a document is executed with."""
-    return Context(setting.office, viewer, setting.upload_sizes)
+    return Context(setting.office, viewer)
 
 
 async def read(request: Request, name: str, **variables: Any) -> dict[str, Any]:

@@ -57,9 +57,9 @@ def said(refused: Refused) -> Said:
 async def refused(request: Request, error: Exception) -> Response:
     """A refusal that no page put into words of its own; strangers are asked to sign in."""
     kind = said(error) if isinstance(error, Refused) else BUG
-    if isinstance(error, errors.NotFound) and request.state.viewer is None:
-        if request.method == "GET":
-            return RedirectResponse(f"/sign-in?next={request.url.path}", 303)
+    stranger = request.state.viewer is None and request.method == "GET"
+    if stranger and isinstance(error, errors.NotFound):
+        return RedirectResponse(f"/sign-in?next={request.url.path}", 303)
     return page(request, "refused.html", status=kind.status, said=kind)
 
 

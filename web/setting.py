@@ -1,4 +1,4 @@
-"""What the pages are made with: handed in by whoever builds the service, never read from outside."""
+"""What the pages are made with: handed in by whoever builds the service, read from nowhere."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -37,7 +37,8 @@ def catalogue(language: str) -> Mapping[str, str | tuple[str, ...]]:
     for message in found:
         if message.id and message.string and not message.fuzzy:
             key = message.id[0] if isinstance(message.id, tuple | list) else message.id
-            texts[key] = message.string
+            string = message.string
+            texts[key] = string if isinstance(string, str) else tuple(string)
     return texts
 
 

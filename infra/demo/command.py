@@ -18,6 +18,7 @@ import uvicorn
 from infra import parts, site
 from infra.demo import cast, check, scenes, seed
 from infra.parts import Parts
+from infra.postgres import Cluster
 from infra.rail.server import FakeRail
 from infra.settings import Rail, Settings
 from infra.site import Site
@@ -34,7 +35,7 @@ async def run(arguments: Sequence[str], settings: Settings) -> int:
     given = parser.parse_args(arguments)
     folder = settings.folder / ("check" if given.check else "demo")
     if given.fresh or given.check:
-        shutil.rmtree(folder, ignore_errors=True)
+        await asyncio.to_thread(_forget, folder)
     async with served(settings, folder, port=0 if given.check else settings.port) as (made, url):
         if given.check:
             return await check.run(url, made)
@@ -45,6 +46,12 @@ async def run(arguments: Sequence[str], settings: Settings) -> int:
         sys.stdout.flush()
         await asyncio.Event().wait()
     return 0
+
+
+def _forget(folder: Path) -> None:
+    """Remove what was there; a server that still runs on it is stopped first."""
+    Cluster(folder / "postgres").stop()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @asynccontextmanager

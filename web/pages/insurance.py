@@ -92,7 +92,7 @@ async def decide(request: Request) -> Response:
     form = await session.form(request)
     claim = await _claim(request)
     values: dict[str, Any] = {
-        "claimId": claim["id"],
+        "insuranceClaimId": claim["id"],
         "expectedVersion": claim["version"],
         "idempotencyKey": str(form.get("key") or secrets.token_urlsafe(16)),
     }
