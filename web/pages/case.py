@@ -52,6 +52,7 @@ async def _page(
         tried=tried,
         wrong=wrong,
         given=_Given(given or {}),
+        nothing=_Given(),
     )
 
 
