@@ -19,6 +19,7 @@ from odr.procedure.acts import Act, State
 from odr.procedure.facts import Fact
 from odr.words import Word
 from schema.scalars import write_instant
+from schema.types import words
 
 
 class ErrorCode(Word):
@@ -37,9 +38,7 @@ class ErrorCode(Word):
     UNAVAILABLE = "unavailable", "Nothing was done; the same request may be repeated."
 
 
-strawberry.enum(ErrorCode, description="What kind of refusal it is.")
-for _value, _code in zip(ErrorCode.__strawberry_definition__.values, ErrorCode, strict=True):  # type: ignore[attr-defined]  # strawberry's
-    _value.description = _code.meaning
+words.show(ErrorCode)
 
 
 @strawberry.type(description="A fact of a refusal, such as the highest amount or the due time.")

@@ -13,11 +13,12 @@ from schema.mutations.acts import does
 from schema.mutations.desk import Info, Input
 from schema.payloads import Payload
 from schema.reader import declaration as read
+from schema.types import words
 from schema.types.payout import Payout
 
 _SCOPE = "administer"
 
-strawberry.enum(Standing, name="PaymentStanding", description="What a rail says of a payment.")
+words.show(Standing, "PaymentStanding")
 
 
 @strawberry.input(description="Let a payout above the limit go, as a second person.")

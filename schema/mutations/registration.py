@@ -24,6 +24,7 @@ from schema.mutations.desk import Info, Input
 from schema.payloads import Payload
 from schema.reader import declaration as read
 from schema.scalars import Int64
+from schema.types import words
 from schema.types.account import Account
 from schema.types.cover import Bond, Cover
 from schema.types.order import Order, Payment
@@ -178,7 +179,7 @@ class RegisterShipmentPayload(Payload):
     shipment: Shipment | None = read.key()
 
 
-strawberry.enum(Scan, name="Scan", description="What a carrier reports of a parcel.")
+words.show(Scan)
 
 
 @strawberry.input(description="One scan of a parcel.")

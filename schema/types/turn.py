@@ -5,7 +5,6 @@ A hint for people, not a right: what may be done stands in ``availableActs``.
 
 from typing import Any, Final
 
-import strawberry
 from sqlalchemy import ColumnElement, Text, and_, case, exists, func, literal_column, or_, select
 from sqlalchemy import cast as sql_cast
 
@@ -15,6 +14,7 @@ from odr.procedure.acts import Role, State
 from odr.words import Side, Word
 from schema import sight
 from schema.reader import declaration as read
+from schema.types import words
 
 CASES: Final = read.columns(cases.Case)
 _SEATS: Final = read.columns(cases.Seat)
@@ -34,7 +34,7 @@ class ViewerState(Word):
     DONE = "done", "The case is over."
 
 
-strawberry.enum(ViewerState, description=(ViewerState.__doc__ or "").strip())
+words.show(ViewerState)
 
 
 def _text(value: str) -> ColumnElement[Any]:

@@ -58,17 +58,17 @@ LISTS: Final[tuple[type[StrEnum], ...]] = (
 _NAMES: Final[dict[type[StrEnum], str]] = {CaseState: "CaseState", ClockKind: "ClockKind"}
 
 
-def _show(kind: type[StrEnum]) -> None:
+def show(kind: type[StrEnum], name: str = "") -> None:
     """Make an enum of a list, each value with its sentence."""
     sentence = (kind.__doc__ or "").strip().splitlines()[0]
-    made = strawberry.enum(kind, name=_NAMES.get(kind, kind.__name__), description=sentence)
+    made = strawberry.enum(kind, name=name or kind.__name__, description=sentence)
     definition = cast("StrawberryEnumDefinition", made.__strawberry_definition__)  # type: ignore[attr-defined]  # strawberry's
     for value, member in zip(definition.values, kind, strict=True):
         value.description = getattr(member, "meaning", "") or None
 
 
 for _kind in LISTS:
-    _show(_kind)
+    show(_kind, _NAMES.get(_kind, ""))
 
 __all__ = [
     "LISTS",
@@ -97,4 +97,5 @@ __all__ = [
     "Side",
     "Stage",
     "Window",
+    "show",
 ]
