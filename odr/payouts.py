@@ -11,10 +11,10 @@ A payout moves by steps, each committed before the next; what holds after a cras
    The first try goes the same way as one after a crash. No answer is *unknown* and never a
    failure: the step is taken again. The call is made outside any transaction.
 5. What the rail says, in its answer, by a webhook, or when it is asked later, is applied by
-   ``_apply`` alone, under the locks of the case and then the payout, together with the event's id
-   and the ledger's lines: PAID settles the hold and records the payment in the case; REJECTED
-   gives the money back to what is payable; RETURNED does so after it was paid. The obligation is
-   due then, the administrator is told, and only ``plan_again`` sends it again, as a new payout.
+   ``_apply`` alone, under the locks of case and then payout, with the event's id in the inbox and
+   the ledger's lines: PAID settles the hold and records the payment in the case; REJECTED gives
+   the money back to what is payable; RETURNED does so after it was paid. It is due then, the
+   administrator is told, and only ``plan_again`` sends it again, as a new payout.
 
 ``odr.reconciliation`` asks for what no webhook told. The module knows no bank and speaks no HTTP.
 """
@@ -26,16 +26,15 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, update
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
-from odr import cases, ids, journal, ledger, notices, outbox, policy
+from odr import cases, ids, inbox, journal, ledger, notices, outbox, policy
 from odr.cases import Held
 from odr.deadlines import Start
 from odr.errors import Invalid, NotFound, Unmet
 from odr.ledger import Transfer
-from odr.models.money import Obligation, Payout, RailEvent
+from odr.models.money import Obligation, Payout
 from odr.models.states import ObligationState, PayoutState
 from odr.money import Money
 from odr.procedure.acts import Act, Role
@@ -253,10 +252,10 @@ async def told(office: Office, event: Event, at: At = passing) -> None:
         found = (await conn.execute(known)).one_or_none()
     async with office.work(SERVICE, ledger.HOUSE if found is None else found.id) as work:
         if found is None:
-            await _first_told(work, event, None)
+            await inbox.first_told(work.conn, event, None)
         else:
             payout = await _locked_with_case(work.conn, found.case_id, found.id)
-            if await _first_told(work, event, payout.id):
+            if await inbox.first_told(work.conn, event, payout.id):
                 await _apply(work, payout, event.report)
         at("told: before commit")
     at("told: committed")
@@ -282,24 +281,6 @@ async def _hear(office: Office, rail: Rail, report: Report, at: At) -> None:
     """Take in an answer: as an event whose id follows from what is said."""
     said = f"answer:{report.standing}:{report.reference}"
     await told(office, Event(rail.name, said, report), at)
-
-
-async def _first_told(work: Work, event: Event, payout_id: UUID | None) -> bool:
-    """Whether an event counts: it is new, or the payout that it is about was not known before."""
-    row = postgresql.insert(RailEvent).values(
-        rail=event.rail,
-        event_id=event.id,
-        payout_id=payout_id,
-        reference=event.report.reference,
-        kind=event.report.standing.value,
-        at=work.at,
-    )
-    known_now = row.on_conflict_do_update(
-        index_elements=["rail", "event_id"],
-        set_={"payout_id": row.excluded.payout_id},
-        where=col(RailEvent.payout_id).is_(None) & row.excluded.payout_id.is_not(None),
-    ).returning(col(RailEvent.event_id))
-    return (await work.conn.execute(known_now)).first() is not None
 
 
 async def _apply(work: Work, payout: Payout, report: Report) -> None:
@@ -381,8 +362,8 @@ async def _alarm(work: Work, payout: Payout, kind: str) -> None:
 
 
 async def _tell_operator(work: Work, payout: Payout, kind: str) -> None:
-    facts = {"payout": str(payout.id), "amount_minor": payout.amount_minor}
-    facts |= {"currency": payout.currency, "reference": payout.reference}
+    facts = payout.model_dump(include={"amount_minor", "currency", "reference"})
+    facts["payout"] = str(payout.id)
     await notices.tell(work.conn, payout.case_id, kind, facts, at=work.noticed, operators=True)
 
 
@@ -428,7 +409,8 @@ async def confirm(
         standing=standing,
         reason=reason[:200],
     )
-    if await _first_told(work, Event(manual.NAME, f"{payout.id}:{standing}", report), payout.id):
+    event = Event(manual.NAME, f"{payout.id}:{standing}", report)
+    if await inbox.first_told(work.conn, event, payout.id):
         await _apply(work, payout, report)
 
 
@@ -501,8 +483,8 @@ async def _locked_with_case(conn: AsyncConnection, case_id: UUID, payout_id: UUI
 
 
 async def _locked_for(work: Work, payout_id: UUID) -> Payout:
-    found = await _found(work.conn, payout_id)
-    return await _locked_with_case(work.conn, found.case_id, payout_id)
+    case_id = (await _found(work.conn, payout_id)).case_id
+    return await _locked_with_case(work.conn, case_id, payout_id)
 
 
 async def _set(work: Work, payout: Payout, **values: Any) -> None:

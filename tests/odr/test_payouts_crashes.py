@@ -45,3 +45,18 @@ async def test_wherever_it_crashes_the_rails_books_and_ours_agree(engine, admin,
         await payday.audit(bench)
     assert {scenario: wrong for scenario, wrong in found.items() if wrong} == {}
     assert count >= 70
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("rail", RAILS, ids=repr)
+async def test_two_crashes_in_one_payment_do_no_harm_either(engine, admin, tmp_path, rail):
+    found = {}
+    async with payday.bench(engine, admin, tmp_path) as bench:
+        boundaries, _ = await payday.play(bench, Scenario(**rail, webhooks="twice"))
+        points = list(boundaries.all())
+        for webhooks in WEBHOOKS:
+            for crashes in itertools.combinations(points, 2):
+                scenario = Scenario(**rail, webhooks=webhooks, crashes=crashes)
+                _, found[scenario] = await payday.play(bench, scenario)
+        await payday.audit(bench)
+    assert {scenario: wrong for scenario, wrong in found.items() if wrong} == {}

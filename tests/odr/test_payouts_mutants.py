@@ -65,17 +65,19 @@ MUTANTS = [
     ),
     Mutant(
         "events are not remembered",
-        "if await _first_told(work, event, payout.id):",
-        "if True:",
+        """            if await inbox.first_told(work.conn, event, payout.id):
+""",
+        """            if True:
+""",
         Scenario(webhooks="twice"),
     ),
     Mutant(
         "an event is remembered before what it leads to",
         """            payout = await _locked_with_case(work.conn, found.case_id, found.id)
-            if await _first_told(work, event, payout.id):
+            if await inbox.first_told(work.conn, event, payout.id):
 """,
         """            async with office.work(SERVICE, found.id) as apart:
-                first = await _first_told(apart, event, found.id)
+                first = await inbox.first_told(apart.conn, event, found.id)
             at("between")
             payout = await _locked_with_case(work.conn, found.case_id, found.id)
             if first:
