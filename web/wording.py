@@ -19,7 +19,7 @@ from odr.money import Money
 
 LOCALES: Final = Path(__file__).parent / "locale"
 LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "zh": "中文"}
-_CATALOGUES: Final = {"zh": "zh_CN"}
+CATALOGUES: Final = {"zh": "zh_CN"}
 _REGIONS: Final = {"en": "en_GB", "zh": "zh_Hans_CN"}
 _DAY_SECONDS: Final = 86_400
 
@@ -27,7 +27,7 @@ _DAY_SECONDS: Final = 86_400
 @cache
 def catalogue(language: str) -> Mapping[str, str | tuple[str, ...]]:
     """The translations of a language by their English text; empty for English."""
-    folder = _CATALOGUES.get(language)
+    folder = CATALOGUES.get(language)
     if folder is None:
         return {}
     path = LOCALES / folder / "LC_MESSAGES" / "web.po"

@@ -14,6 +14,12 @@ from web.templating import page
 from web.wording import LANGUAGES
 
 _SEE_OTHER: Final = 303
+_NO_ADDRESS: Final = "This is no e-mail address."
+_TOO_MANY: Final = "Too many links were asked for. Wait an hour, then try again."
+_USED: Final = "This link was used, or it is too old. Ask for a new one."
+
+MESSAGES: Final = (_NO_ADDRESS, _TOO_MANY, _USED)
+"""What can go wrong, to be translated."""
 
 
 def _setting(request: Request) -> Setting:
@@ -39,12 +45,13 @@ async def ask(request: Request) -> Response:
         async with setting.office.work(SERVICE, SERVICE.account_id) as work:
             await signin.request_link(work.conn, email, origin, work.at)
     except Invalid:
-        wrong = "This is no e-mail address."
-        return page(request, "signin.html", status=422, asked=False, wrong=wrong, email=email)
+        wrong, status = _NO_ADDRESS, 422
+
     except TooMuch:
-        wrong = "Too many links were asked for. Wait an hour, then try again."
-        return page(request, "signin.html", status=429, asked=False, wrong=wrong, email=email)
-    return page(request, "signin.html", asked=True, wrong=None, email=email)
+        wrong, status = _TOO_MANY, 429
+    else:
+        return page(request, "signin.html", asked=True, wrong=None, email=email)
+    return page(request, "signin.html", status=status, asked=False, wrong=wrong, email=email)
 
 
 async def link(request: Request) -> Response:
@@ -62,8 +69,7 @@ async def _redeem(request: Request, secret: str, onward: str) -> Response:
         async with setting.office.work(SERVICE, SERVICE.account_id) as work:
             opened = await signin.redeem(work.conn, secret, work.at)
     except NotFound:
-        wrong = "This link was used, or it is too old. Ask for a new one."
-        return page(request, "link.html", status=410, secret=secret, wrong=wrong)
+        return page(request, "link.html", status=410, secret=secret, wrong=_USED)
     response = RedirectResponse(onward, _SEE_OTHER)
     session.sign_in(response, opened, secure=setting.secure)
     return response
