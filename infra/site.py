@@ -60,7 +60,7 @@ async def opened(parts: Parts, *, demo: Sequence[DemoPerson] | None = None) -> A
     async with AsyncExitStack() as stack:
         connections = Connections(parts.urls.reader, size=parts.settings.database_connections_max)
         stack.push_async_callback(connections.close)
-        api = schema.build(connections)
+        api = schema.build(connections, moves_time=parts.settings.is_demo)
         endpoint = Endpoint(
             api.reader,
             _asker(parts),

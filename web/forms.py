@@ -203,13 +203,13 @@ def _findings(given: FormData) -> list[dict[str, Any]]:
         body = str(given.get(f"finding-{n}-body", "")).strip()
         if issue or body:
             cited = [str(each) for each in given.getlist(f"finding-{n}-exhibits")]
-            found.append({"issue": issue, "body": body, "exhibitIds": cited})
+            found.append({"issue": issue, "body": body, "exhibits": cited})
     return found
 
 
 def _unrelied(given: FormData) -> list[dict[str, Any]]:
     return [
-        {"exhibitId": name.removeprefix("unrelied-"), "why": str(value).strip()}
+        {"exhibit": name.removeprefix("unrelied-"), "why": str(value).strip()}
         for name, value in given.multi_items()
         if name.startswith("unrelied-") and str(value).strip()
     ]

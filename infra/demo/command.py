@@ -36,7 +36,9 @@ async def run(arguments: Sequence[str], settings: Settings) -> int:
     folder = settings.folder / ("check" if given.check else "demo")
     if given.fresh or given.check:
         await asyncio.to_thread(_forget, folder)
-    async with served(settings, folder, port=0 if given.check else settings.port) as (made, url):
+    async with served(
+        settings, folder, port=0 if given.check else settings.port, staged=not given.check
+    ) as (made, url):
         if given.check:
             return await check.run(url, made)
         sys.stdout.write(
@@ -56,9 +58,12 @@ def _forget(folder: Path) -> None:
 
 @asynccontextmanager
 async def served(
-    settings: Settings, folder: Path, *, port: int
+    settings: Settings, folder: Path, *, port: int, staged: bool = True
 ) -> AsyncIterator[tuple[Parts, str]]:
-    """The demonstration, served on loopback with its world and its worker; and its address."""
+    """The demonstration, served on loopback with its world and its worker; and its address.
+
+    ``staged`` plays the scenes that leave a case in every stage.
+    """
     with socket.create_server(("127.0.0.1", port)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         rail = FakeRail(
@@ -67,7 +72,7 @@ async def served(
             hook=f"{url}/rails/fake",
             settle_seconds=0.5,
         )
-        folder.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         with rail:
             demo = settings.model_copy(
                 update={
@@ -78,10 +83,13 @@ async def served(
                 }
             )
             async with parts.opened(demo) as made:
-                people = await _world(made)
-                async with site.opened(made, demo=people) as built, site.working(built):
-                    async with _serving(built, listening):
-                        yield made, url
+                people = await _world(made, staged=staged)
+                async with (
+                    site.opened(made, demo=people) as built,
+                    site.working(built),
+                    _serving(built, listening),
+                ):
+                    yield made, url
 
 
 @asynccontextmanager
@@ -91,7 +99,7 @@ async def _serving(built: Site, listening: socket.socket) -> AsyncIterator[None]
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # the caller's loop has them
     task = asyncio.create_task(server.serve(sockets=[listening]))
     async with asyncio.timeout(_START_SECONDS):
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.02)
     try:
         yield
@@ -100,12 +108,14 @@ async def _serving(built: Site, listening: socket.socket) -> AsyncIterator[None]
         await task
 
 
-async def _world(made: Parts) -> list[DemoPerson]:
+async def _world(made: Parts, *, staged: bool) -> list[DemoPerson]:
     """The people as whom one can sign in; the world is made the first time."""
     if not await seed.is_seeded(made.office):
         sys.stdout.write("making the demonstration's world\n")
         sys.stdout.flush()
         world = await seed.seed(made.office)
+        if not staged:
+            return await cast.people(made.office)
         async with site.opened(made) as built:
             duties = built.worker.duties
 

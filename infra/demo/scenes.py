@@ -4,8 +4,9 @@ Time is moved forward where a clock has to run out, so that what waits in the en
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -50,7 +51,6 @@ class Stage:
     office: Office
     world: World
     catch_up: Callable[[], Awaitable[None]]
-    drawn: dict[str, bytes] = field(default_factory=dict)
 
     async def act(self, viewer: Viewer, below: UUID, act: Act, *given: Any, **named: Any) -> UUID:
         """One act in a transaction of its own; the id of what it made."""
@@ -72,7 +72,7 @@ class Stage:
             order_id=self.world.orders[key],
             reason=reason,
             statement=statement,
-            terms=_terms(key, **asked),
+            terms=refund(key, **asked),
             exhibits=given,
         )
         return await self.act(buyer, filing.order_id, claims.file, filing)
@@ -81,16 +81,11 @@ class Stage:
         self, viewer: Viewer, picture: str, kind: ExhibitKind, title: str
     ) -> exhibits.Given:
         """Deposit a picture, ready to be given as an exhibit."""
-        data = self._drawing(picture)
+        data = drawing(picture)
         media = "image/png" if picture.endswith(".png") else "image/jpeg"
         declared = Declared(size=len(data), media_type=media)
         upload = await uploads.deposit(self.office, viewer, _pieces(data), declared, picture)
         return exhibits.Given(upload_id=upload, kind=kind, title=title)
-
-    def _drawing(self, name: str) -> bytes:
-        if name not in self.drawn:
-            self.drawn[name] = _DRAWINGS[name]()
-        return self.drawn[name]
 
     async def seated(self, case_id: UUID, role: str) -> Viewer:
         """Who sits as mediator or arbitrator in a case."""
@@ -121,7 +116,7 @@ def _total(key: str) -> int:
     return sum(line.quantity * line.unit_minor for line in sale.lines) + sale.freight_minor
 
 
-def _terms(key: str, *, percent: int = 100) -> Terms:
+def refund(key: str, percent: int = 100) -> Terms:
     """A refund of so much of an order's total."""
     amount = _total(key) * percent // 100
     full = percent == 100  # noqa: PLR2004 - all of it
@@ -160,6 +155,14 @@ _DRAWINGS: Final[dict[str, Callable[[], bytes]]] = {
         )
     ),
 }
+
+
+@cache
+def drawing(name: str) -> bytes:
+    """A picture of the scenes, by its file's name; drawn once."""
+    return _DRAWINGS[name]()
+
+
 _DAMAGED: Final = (
     "The parcel came with a crushed corner. Inside, the vase has a long crack and a piece of the "
     "rim is missing. I photographed it before I unpacked it, and after."
@@ -230,7 +233,7 @@ async def _contested(
         case_id,
         offers.make_counter_offer,
         case_id,
-        _terms(key, percent=percent),
+        refund(key, percent=percent),
         message="We meet you part of the way; you keep the goods.",
     )
     return case_id
@@ -291,7 +294,7 @@ async def _proposed(stage: Stage, case_id: UUID, key: str) -> UUID:
         case_id,
         proposals.propose_terms,
         case_id,
-        _terms(key, percent=70),
+        refund(key, percent=70),
         reasons="The photos show damage from outside; the packing was sound. Both bear a part.",
     )
 
@@ -356,6 +359,6 @@ async def _ruled(stage: Stage) -> None:
         ],
         not_relied_on=[],
         reasons="The stand is whole and stays with the buyer; the rest is refunded.",
-        terms=_terms("0117", percent=93),
+        terms=refund("0117", percent=93),
     )
     await stage.act(arbitrator, case_id, rulings.rule, case_id, decision)
