@@ -10,7 +10,7 @@ key finds the result.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -18,6 +18,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from evidence.chain import Appended
@@ -112,7 +113,7 @@ class Office:
     @asynccontextmanager
     async def work(self, actor: Viewer, result: UUID) -> AsyncIterator[Work]:
         """One act in one transaction, without an idempotency key (clocks, workers, seeds)."""
-        async with self._connected() as conn, conn.begin():
+        async with self.connected() as conn, conn.begin():
             at = (await conn.execute(_ARRIVED)).scalar_one()
             work = Work(self, actor, at, at, conn, result)
             yield work
@@ -128,7 +129,7 @@ class Office:
         """
         again = {"actor": actor.account_id, "key": key.key}
         first = again | {"act": key.act, "digest": key.digest, "result": result}
-        async with self._connected() as conn, conn.begin():
+        async with self.connected() as conn, conn.begin():
             at = (await conn.execute(_FIRST, first)).scalar_one_or_none()
             if at is None:
                 known = (await conn.execute(_BEFORE, again)).one()
@@ -144,16 +145,23 @@ class Office:
         return work.result
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[AsyncConnection]:
-        try:
-            async with self.engine.connect() as conn:
-                yield conn
-        except DBAPIError as error:
-            if error.connection_invalidated:
+    async def connected(self) -> AsyncIterator[AsyncConnection]:
+        """A connection; ``Unavailable`` where there is none, or where it is lost on the way."""
+        async with AsyncExitStack() as stack:
+            try:
+                conn = await stack.enter_async_context(self.engine.connect())
+            except (OSError, PoolTimeoutError) as error:
                 raise Unavailable("database") from error
-            raise
-        except (ConnectionError, TimeoutError) as error:
-            raise Unavailable("database") from error
+            except Exception as error:
+                if _is_lost(error):
+                    raise Unavailable("database") from error
+                raise
+            try:
+                yield conn
+            except (DBAPIError, ConnectionError, TimeoutError) as error:
+                if isinstance(error, DBAPIError) and not _is_lost(error):
+                    raise
+                raise Unavailable("database") from error
 
     async def _after(self, work: Work) -> None:
         """Sign and store the receipts of what was appended; ring the worker's bell."""
@@ -172,6 +180,18 @@ class Office:
             async with self.engine.begin() as conn:
                 await self.vault.store_receipts(conn, receipts)
         return len(missing)
+
+
+_GOING: Final = ("08", "57P")
+"""How the SQLSTATEs begin by which a server goes or is not there yet (PostgreSQL, appendix A)."""
+
+
+def _is_lost(error: BaseException) -> bool:
+    """Whether a connection could not be made, or is gone."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    state = getattr(getattr(error, "orig", error), "sqlstate", None)
+    return isinstance(state, str) and state.startswith(_GOING)
 
 
 __all__ = ["SERVICE", "Key", "Office", "Work"]

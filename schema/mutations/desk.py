@@ -17,13 +17,12 @@ from uuid import UUID
 
 import strawberry
 from sqlalchemy import Table, select
-from sqlalchemy.exc import DBAPIError
 
 from evidence import canonical
 from evidence.errors import Malformed
 from odr import ids as keys
 from odr import policy, terms
-from odr.errors import Invalid, NotFound, Refused, Unavailable
+from odr.errors import Invalid, NotFound, Refused
 from odr.terms import Terms
 from odr.work import Key, Work
 from schema import ids, payloads
@@ -234,16 +233,9 @@ def find(text: str, tag: str) -> UUID | None:
 
 async def _case_of(info: Info, table: Table, row: UUID) -> UUID:
     """Find the case to which a row belongs; grants nothing. ``NotFound``, ``Unavailable``."""
-    try:
-        async with info.context.office.engine.connect() as connection:
-            statement = select(table.c.case_id).where(table.c.id == row)
-            found = (await connection.execute(statement)).scalar_one_or_none()
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise Unavailable("database") from error
-        raise
-    except (ConnectionError, TimeoutError) as error:
-        raise Unavailable("database") from error
+    async with info.context.office.connected() as connection:
+        statement = select(table.c.case_id).where(table.c.id == row)
+        found = (await connection.execute(statement)).scalar_one_or_none()
     if found is None:
         raise NotFound
     return cast("UUID", found)

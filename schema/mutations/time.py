@@ -60,6 +60,6 @@ class TimeActs:
             await work.conn.execute(_ADVANCE, {"step": step})
 
         done = await desk.act(info, "move_time", input_, do, scope="read")
-        async with info.context.office.engine.connect() as connection:
+        async with info.context.office.connected() as connection:
             now = (await connection.execute(_NOW)).scalar_one()
         return MoveTimePayload(now=now, user_errors=done.errors)
