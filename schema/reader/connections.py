@@ -29,6 +29,7 @@ _SETTING: Final = re.compile(r"[a-z_]+(\.[a-z_]+)?")
 _SERVER_SETTINGS: Final = {"jit": "off", "timezone": "UTC", "standard_conforming_strings": "on"}
 _LOST: Final = (
     asyncpg.PostgresConnectionError,
+    asyncpg.InternalClientError,  # of a connection that the server has just given up
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,

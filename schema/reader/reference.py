@@ -95,6 +95,7 @@ class Reference:
         self._catalogue = Catalogue(schema)
         self._connection = connection
         self._one_by_one = asyncio.Lock()
+        self._running = 0
         for fields in self._catalogue.fields.values():
             for field in fields.values():
                 if field.reading is not None:
@@ -109,20 +110,20 @@ class Reference:
         self, text: str, variables: Mapping[str, Any], context: Any, name: str | None = None
     ) -> ExecutionResult:
         """Answer a valid document."""
-        return cast(
-            "ExecutionResult",
-            await await_maybe(
-                execute(
-                    self._catalogue.core,
-                    parse(text),
-                    context_value=context,
-                    variable_values=dict(variables),
-                    operation_name=name,
-                    executor_class=StrawberryGraphQLCoreExecutionContext,
-                    is_awaitable=cast("Any", optimized_is_awaitable),
-                )
-            ),
+        result = await await_maybe(
+            execute(
+                self._catalogue.core,
+                parse(text),
+                context_value=context,
+                variable_values=dict(variables),
+                operation_name=name,
+                executor_class=StrawberryGraphQLCoreExecutionContext,
+                is_awaitable=cast("Any", optimized_is_awaitable),
+            )
         )
+        while self._running:  # where null rose, the resolvers beside it are still at work
+            await asyncio.sleep(0)
+        return cast("ExecutionResult", result)
 
     def _name_of(self, value: Any, *_info: Any) -> str:
         if isinstance(value, _Object):
@@ -131,15 +132,21 @@ class Reference:
 
     def _resolver(self, field: Field) -> Any:
         async def resolve(source: Any, info: Any, **arguments: Any) -> Any:
-            reading = cast("Any", field.reading)
-            viewer = info.context.viewer
-            if reading.when is not None:
-                wanted = await self._of(source, reading.when, viewer)
-                if wanted is not True:
-                    return None
-            return await self._resolved(field, source, info.context, arguments)
+            self._running += 1
+            try:
+                return await self._shown(field, source, info.context, arguments)
+            finally:
+                self._running -= 1
 
         return resolve
+
+    async def _shown(
+        self, field: Field, source: Any, context: Any, arguments: Mapping[str, Any]
+    ) -> Any:
+        when = cast("Any", field.reading).when
+        if when is not None and await self._of(source, when, context.viewer) is not True:
+            return None
+        return await self._resolved(field, source, context, arguments)
 
     async def _resolved(
         self, field: Field, source: Any, context: Any, arguments: Mapping[str, Any]

@@ -68,7 +68,7 @@ def _inlined(bind: BindParameter[Any]) -> Inlined | None:
     """Give a declaration's constant; None for what is bound at each reading."""
     if bind.key.startswith((VIEWER, ARGUMENT)) or bind.value is None or bind.callable is not None:
         return None
-    values = bind.value if isinstance(bind.value, (list, tuple)) else [bind.value]
+    values = list(bind.value) if bind.expanding else [bind.value]
     if not values or not all(isinstance(value, (str, int, Enum)) for value in values):
         return None
     return Inlined(bind.value, bind.type)

@@ -5,8 +5,10 @@ import logging
 
 import pytest
 
-from schema.http import TurnedAway
+from schema.http import Endpoint, TurnedAway
 from schema.limits import Limits
+from schema.reader.connections import Connections
+from schema.reader.reading import Reader
 from tests.schema.reader import library
 
 RESPONSE = "application/graphql-response+json; charset=utf-8"
@@ -261,3 +263,23 @@ async def test_a_browser_is_shown_the_explorer_where_there_is_one(endpoint, clie
     assert nonce not in again.text
     none = await client(endpoint()).get("/", headers={"accept": "text/html"})
     assert none.status_code == 406
+
+
+async def test_a_database_that_does_not_answer_is_told_as_worth_a_repeat(client, tmp_path, caplog):
+    nowhere = Connections(f"postgresql://nobody@/nothing?host={tmp_path}")
+
+    async def context(_request):
+        return library.Context(library.viewer(1))
+
+    http = client(Endpoint(Reader(library.schema(), nowhere), context))
+    response = await ask(http, {"query": ME})
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+    assert response.json()["errors"][0]["extensions"] == {"code": "UNAVAILABLE", "retryable": True}
+    assert str(tmp_path) not in response.text
+    partly = await ask(http, {"query": "{ plain me { id } }"})
+    assert partly.status_code == 200
+    assert partly.json()["data"] == {"plain": "xx", "me": None}
+    assert code(partly) == "UNAVAILABLE"
+    assert "a reading failed" in caplog.text
+    plain = await ask(http, {"query": ME}, {"accept": "application/json"})
+    assert plain.status_code == 503

@@ -102,8 +102,9 @@ def shout(context: Any, row: dict[str, Any], times: int) -> str:
     return row["title"].upper() + context.sign * times
 
 
-async def describe(_context: Any, rows: list[dict[str, Any]]) -> list[Any]:
+async def describe(context: Any, rows: list[dict[str, Any]]) -> list[Any]:
     """Describe books, all at once."""
+    context.noted.append(f"described {len(rows)}")
     return [_described(row) for row in rows]
 
 
@@ -296,6 +297,7 @@ class Book(Node):
         needs={"title": BOOKS.c.title, "pages": BOOKS.c.pages},
         arguments={"times": read.Argument(int, 1)},
     )
+    miscounted: str | None = read.computed(lambda _context, rows: rows[1:], batch=True)
     description: Description | None = read.computed(
         describe,
         needs={

@@ -190,27 +190,27 @@ class _Writing:
             return self.literal(type_, value)
         nullable = not is_non_null_type(type_)
         if kind == 3 and nullable:
-            return "$" + self.variable(str(type_), self.literal(type_, value), ABSENT)
+            return "$" + self.variable(str(type_), self.literal(type_, value, const=True), ABSENT)
         if kind == 4 and nullable and value is not None:
             spelled = f"{type_}!"
             return "$" + self.variable(spelled, None, value)
         return "$" + self.variable(str(type_), None, value)
 
-    def literal(self, type_: Any, value: Any) -> str:
+    def literal(self, type_: Any, value: Any, *, const: bool = False) -> str:
         inner = get_nullable_type(type_)
         if value is None:
             return "null"
         if is_list_type(inner):
-            return "[" + ", ".join(self.literal(inner.of_type, item) for item in value) + "]"
+            return "[" + ", ".join(self.literal(inner.of_type, v, const=const) for v in value) + "]"
         if is_input_object_type(inner):
             written = []
             for name, below in value.items():
                 found = inner.fields[name].type
-                if self.chance(30):
+                if not const and self.chance(30):
                     variable = self.variable(str(found), None, below)
                     written.append(f"{name}: ${variable}")
                 else:
-                    written.append(f"{name}: {self.literal(found, below)}")
+                    written.append(f"{name}: {self.literal(found, below, const=const)}")
             return "{" + ", ".join(written) + "}"
         return value if isinstance(inner, GraphQLEnumType) else json.dumps(value)
 

@@ -55,12 +55,12 @@ class Room:
         compiled = self.reader.statement(document, values) is not None
         context = library.Context(viewer)
         ours = await self.reader.execute(document, values, context, query.variables)
-        await self.connection.rollback()
         for name, value in viewer.settings.items():
             await self.connection.execute(
                 text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value}
             )
         theirs = await self.reference.execute(query.text, query.variables, context)
+        await self.connection.rollback()
         return ours, theirs, compiled
 
 
@@ -132,7 +132,7 @@ def _hints(told: Any) -> Hints:
             "locale": ["en", "de", "zh-CN", "nowhere"],
             "word": ["", "hi", library.NASTY],
         },
-        left_out=frozenset({"Query.slow"}),
+        left_out=frozenset({"Query.slow", "Book.miscounted"}),
         rare=frozenset({"plain", "broken", "missing"}),
     )
 
