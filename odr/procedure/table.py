@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from odr.errors import NotAllowed
-from odr.procedure.acts import Act, Outcome, Role, Stage, State
+from odr.procedure.acts import Act, Outcome, Role, State
 
 
 class Row(NamedTuple):
@@ -269,6 +269,3 @@ def people(act: Act) -> bool:
     return act is START.act or any(
         row.roles - {Role.CLOCK, Role.SERVICE} for row in TABLE if row.act is act
     )
-
-
-__all__ = ["FINAL", "ON_ENTERING", "START", "TABLE", "Row", "Stage", "acts", "people", "rows", "step"]

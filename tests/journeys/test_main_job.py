@@ -36,10 +36,10 @@ PNG = bytes.fromhex(
 class Court:
     """One case and who acts in it; each act in a transaction of its own."""
 
-    def __init__(self, desk, people, case_id):
+    def __init__(self, desk, people, case_id) -> None:
         self.desk, self.people, self.case_id = desk, people, case_id
 
-    async def act(self, viewer, function, *arguments, **named):
+    async def act(self, viewer, function, *arguments, **named):  # noqa: ANN002, ANN003 - passed on as they come
         async with self.desk.work(viewer, ids.child(self.case_id)) as work:
             return await function(work, *arguments, **named)
 
