@@ -20,7 +20,7 @@ A payout moves by steps, each committed before the next; what holds after a cras
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -129,19 +129,6 @@ async def step(office: Office, rail: Rail, payout_id: UUID, at: At = passing) ->
     if payout.state is PayoutState.SUBMITTING:
         await _submit(office, rail, payout, at)
     return False
-
-
-async def send(office: Office, rails: Mapping[str, Rail], payout_id: UUID) -> None:
-    """Take a payout as far as it goes now: what the worker does with an outbox row.
-
-    ``Hopeless`` if its rail is not among ``rails``; else as ``step``.
-    """
-    async with office.engine.connect() as conn:
-        payout = await _found(conn, payout_id)
-    if payout.rail not in rails:
-        raise outbox.Hopeless(f"there is no rail {payout.rail}")
-    while await step(office, rails[payout.rail], payout_id):
-        pass
 
 
 async def _hold(office: Office, payout_id: UUID, at: At) -> bool:

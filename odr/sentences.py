@@ -140,7 +140,11 @@ class Other(Word):
     PAYOUT_REJECTED = "payout_rejected", "A payment was refused; it stays due."
     PAYOUT_RETURNED = "payout_returned", "A payment came back; it stays due."
     PAYOUT_PAID_TWICE = "payout_paid_twice", "A payment may have been made twice."
-    INSURANCE_NOTIFIED = "insurance_notified", "A loss that you cover was notified."
+    PAYOUT_CONTRADICTED = "payout_contradicted", "What a bank says of a payment does not fit."
+    INSURANCE_CLAIM_NOTIFIED = "insurance_claim_notified", "A loss that you cover was notified."
+    INSURANCE_FUND_SHORT = "insurance_fund_short", "An insurer's fund does not cover a reserve."
+    INSURANCE_CLAIM_DECIDED = "insurance_claim_decided", "Your insurer has decided a claim."
+    INSURANCE_CLAIM_PAID = "insurance_claim_paid", "Your insurer has paid a claim."
 
 
 UNKNOWN: Final = "There is something new."

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from odr import insurance, journal, ledger
+from odr import cases, insurance, journal, ledger, performance
+from odr.cases import Entry
 from odr.errors import Invalid, NotAllowed, NotFound, Stale, Unfunded
 from odr.ledger import HOUSE, Account, Kind
 from odr.models.money import InsuranceClaim
 from odr.models.states import InsuranceState
 from odr.policy import Viewer
+from odr.procedure.acts import Act
 from odr.words import Reason
 from tests.odr import world
 
@@ -141,6 +143,31 @@ async def test_a_cover_of_the_marketplace_insures_its_seller_who_bore_the_loss(d
     await decide(desk, there.insurer, claim, approve_minor=12_400)
     await pay(desk, there.insurer, claim)
     assert (await available(engine, proceeds(there))).available == 12_400
+
+
+@pytest.mark.parametrize("insured", ["marketplace", "seller"])
+async def test_who_pays_without_recourse_bears_the_loss(desk, engine, insured):
+    there = await world.make(engine, insured=insured)
+    order = await world.order(engine, there)
+    terms = world.refund(12_900, full=True)
+    case = await world.file(desk, there, order, terms=terms)
+    async with desk.work(there.seller, case) as work:
+        held = await cases.hold(work, case, Act.ACCEPT_CLAIM)
+        held = await cases.advance(work, held, Entry())
+        await performance.begin(work, held, terms, recourse=False)
+    escrow = await available(engine, Account(Kind.ESCROW, order, "EUR"))
+    assert escrow.available == 12_900
+    platform = Account(Kind.PLATFORM, HOUSE, "EUR")
+    assert (await available(engine, platform)).debits_posted == 12_900
+    assert (await available(engine, Account(Kind.ENTITLEMENT, order, "EUR"))).available == 0
+    if insured == "seller":
+        assert await claims_of(engine, case) == []
+        return
+    claim = await claim_of(engine, case)
+    assert claim.insured_id == there.marketplace_id
+    await decide(desk, there.insurer, claim, approve_minor=12_400)
+    await pay(desk, there.insurer, claim)
+    assert (await available(engine, platform)).credits_posted == 12_400
 
 
 async def test_the_aggregate_limit_holds_over_all_claims_and_a_denial_leaves_room(desk, engine):
