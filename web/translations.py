@@ -7,6 +7,7 @@ translated and drops what is said no more. Exits 1 while a text has no translati
 
 import sys
 from collections.abc import Iterable, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -20,15 +21,26 @@ from odr.procedure.clocks import Clock
 from web import errors, forms, refusals, words
 from web.pages import case, signin
 from web.templating import TEMPLATES
-from web.wording import CATALOGUES, LOCALES, LANGUAGES
+from web.wording import CATALOGUES, LANGUAGES, LOCALES
 
 Text = str | tuple[str, str]
 """A text, or a counted text's singular and plural."""
 
 _PACKAGE: Final = Path(__file__).parent
 _CALLS: Final = ("_", "gettext", "ngettext")
+_PYTHON_CALLS: Final = dict.fromkeys(_CALLS)
 _WIDTH: Final = 96
-_PARTIES: Final = ("Claimant", "Respondent", "Mediator", "Arbitrator", "Insurer")
+_HEADER: Final = """\
+msgid ""
+msgstr ""
+"Language: {language}\\n"
+"Content-Type: text/plain; charset=utf-8\\n"
+"Content-Transfer-Encoding: 8bit\\n"
+"Plural-Forms: {plural}\\n"
+
+"""
+_ROLES: Final = ("Insurer", "Marketplace", "Operator of the service")
+"""Whom a demonstration has, beside the roles of a case."""
 
 
 def texts() -> set[Text]:
@@ -50,12 +62,12 @@ def _in_python() -> set[Text]:
     found: set[Text] = set()
     for path in sorted(_PACKAGE.rglob("*.py")):
         with path.open("rb") as file:
-            for _, call, given, _ in extract_python(file, _CALLS, (), {}):
+            for _, call, given, _ in extract_python(file, _PYTHON_CALLS, (), {}):
                 found |= _text(call, given)
     return found
 
 
-def _text(call: str | None, given: object) -> set[Text]:
+def _text(call: object, given: object) -> set[Text]:
     """The text of a call; none where what is said is not written there."""
     said = [each for each in (given if isinstance(given, tuple | list) else (given,)) if each]
     if not said:
@@ -67,7 +79,7 @@ def _listed() -> Iterable[str]:
     yield from words.texts() | errors.texts()
     yield from case.MONEY_LINES
     yield from signin.MESSAGES
-    yield from _PARTIES
+    yield from _ROLES
     for said in (*refusals.SAID.values(), refusals.FORGED, refusals.BUG):
         yield from (said.title, said.advice)
     for form in forms.FORMS.values():
@@ -88,13 +100,7 @@ def path(language: str) -> Path:
 
 def renewed(language: str, known: Mapping[Text, str | tuple[str, ...]]) -> Catalog:
     """A catalogue of every text there is, with the translations that are known."""
-    made = Catalog(
-        locale=CATALOGUES[language],
-        project="Concord",
-        version="1",
-        copyright_holder="the authors of Concord",
-        fuzzy=False,
-    )
+    made = Catalog(locale=CATALOGUES[language], fuzzy=False)
     for text in sorted(texts(), key=lambda each: each if isinstance(each, str) else each[0]):
         made.add(text, known.get(text, "" if isinstance(text, str) else ("",)))
     return made
@@ -109,7 +115,7 @@ def held(language: str) -> dict[Text, str | tuple[str, ...]]:
         if message.id:
             key = message.id if isinstance(message.id, str) else (message.id[0], message.id[1])
             said = message.string
-            found[key] = said if isinstance(said, str) else tuple(said)
+            found[key] = said if isinstance(said, str) else tuple(said or ())
     return found
 
 
@@ -119,6 +125,15 @@ def missing(language: str) -> list[Text]:
     return sorted((text for text in texts() if not any(known.get(text, ()))), key=str)
 
 
+def written(catalogue: Catalog) -> bytes:
+    """A catalogue as a file, the same bytes for the same texts."""
+    made = BytesIO()
+    write_po(made, catalogue, width=_WIDTH, omit_header=True, sort_output=True)
+    plural = f"nplurals={catalogue.num_plurals}; plural={catalogue.plural_expr};"
+    header = _HEADER.format(language=catalogue.locale_identifier, plural=plural)
+    return header.encode() + made.getvalue()
+
+
 def main() -> int:
     """Renew every catalogue; 1 if something is left to translate."""
     left = 0
@@ -126,8 +141,7 @@ def main() -> int:
         if language not in CATALOGUES:
             continue
         made = renewed(language, held(language))
-        with path(language).open("wb") as file:
-            write_po(file, made, width=_WIDTH, omit_header=False, sort_output=True)
+        path(language).write_bytes(written(made))
         lacking = missing(language)
         left += len(lacking)
         sys.stdout.write(f"{path(language).relative_to(_PACKAGE.parent)}: {len(lacking)} missing\n")
