@@ -2,11 +2,12 @@
 
 Two requests with the same document and the same shape read with the same statement. The shape
 tells of each variable what changes the SQL: missing, null, which boolean, which fields of an
-input object, which type's id. Everything else is bound. This module sends nothing.
+input object, which type's id, how large a page. Everything else is bound, and this module sends
+nothing.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -17,6 +18,7 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
+    VariableNode,
     parse,
     validate,
 )
@@ -79,6 +81,7 @@ class Document:
     operation: OperationDefinitionNode
     fragments: dict[str, FragmentDetails]
     identifiers: frozenset[str]
+    sizes: frozenset[str]
     noted: dict[Any, Any] = field(default_factory=dict)
     """What others remember of this document, as long as it is kept."""
 
@@ -115,15 +118,12 @@ class Document:
         coerced = values.coerced
         if not coerced:
             return ()
-        return tuple(
-            (
-                name,
-                ids.tag_of(value)
-                if name in self.identifiers and value is not None
-                else _shape(value),
-            )
-            for name, value in coerced.items()
-        )
+        return tuple((name, self._shape(name, value)) for name, value in coerced.items())
+
+    def _shape(self, name: str, value: Any) -> Hashable:
+        if value is not None and name in self.identifiers:
+            return ids.tag_of(value)
+        return value if name in self.sizes else _shape(value)
 
     def root_fields(self, values: VariableValues) -> dict[str, list[FieldDetails]]:
         """Give the root fields by response key."""
@@ -196,7 +196,8 @@ def read(schema: GraphQLSchema, node: DocumentNode, operation_name: str | None) 
         for definition in operations[0].variable_definitions or ()
         if _names_id(definition.type)
     )
-    return Document(schema, node, operations[0], fragments, identifiers)
+    sizes = frozenset(_sizes(node))
+    return Document(schema, node, operations[0], fragments, identifiers, sizes)
 
 
 _WHICH: Final = "Name one operation of the document."
@@ -205,6 +206,21 @@ _WHICH: Final = "Name one operation of the document."
 def _names_id(type_: Any) -> bool:
     inner = getattr(type_, "type", type_)
     return isinstance(inner, NamedTypeNode) and inner.name.value == "ID"
+
+
+def _sizes(node: DocumentNode) -> Iterator[str]:
+    """Give the variables that say how large a page is."""
+    waiting: list[Any] = list(node.definitions)
+    while waiting:
+        found = waiting.pop()
+        for argument in getattr(found, "arguments", None) or ():
+            if argument.name.value in _PAGE_SIZES and isinstance(argument.value, VariableNode):
+                yield argument.value.name.value
+        below = getattr(found, "selection_set", None)
+        waiting += below.selections if below is not None else ()
+
+
+_PAGE_SIZES: Final = {"first", "last"}
 
 
 def _shape(value: Any) -> Hashable:

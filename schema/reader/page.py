@@ -46,8 +46,6 @@ from schema.reader import text
 from schema.reader.source import Rows
 
 PAGE_MAX: Final = 100
-SIZE: Final = Integer()
-ONE: Final = literal_column("1", SIZE)
 BAD_PAGE: Final = "BAD_PAGE"
 BAD_CURSOR: Final = "BAD_CURSOR"
 _FINGERPRINT_LENGTH: Final = 8
@@ -183,6 +181,11 @@ class Keys:
         return keys
 
 
+def literal(number: int) -> ColumnElement[int]:
+    """Write a number into the statement: the planner counts on the size of a page."""
+    return literal_column(str(int(number)), Integer())
+
+
 def split(term: ColumnElement[Any]) -> tuple[ColumnElement[Any], bool]:
     """Give the key of a term of ORDER BY, and whether it descends."""
     if isinstance(term, UnaryExpression) and term.modifier in _MODIFIERS:
@@ -232,7 +235,7 @@ class Page:
             self.used = True
             order = aggregate_order_by(self.cursor(), self._ordered(first=name == "startCursor"))
             ends = func.array_agg(order, type_=ARRAY(Text)).filter(self._inside)
-            return text.or_null(ends[ONE])
+            return text.or_null(ends[literal(1)])
         backward = self._asked.backward
         if (name == "hasPreviousPage") is backward:
             self.used = True

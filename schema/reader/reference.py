@@ -96,6 +96,7 @@ class Reference:
         self._connection = connection
         self._one_by_one = asyncio.Lock()
         self._running = 0
+        self._idle = asyncio.Event()
         for fields in self._catalogue.fields.values():
             for field in fields.values():
                 if field.reading is not None:
@@ -121,9 +122,10 @@ class Reference:
                 is_awaitable=cast("Any", optimized_is_awaitable),
             )
         )
-        while self._running:  # where null rose, the resolvers beside it are still at work
-            await asyncio.sleep(0)
-        return cast("ExecutionResult", result)
+        if self._running:  # where null rose, the resolvers beside it are still at work
+            self._idle.clear()
+            await self._idle.wait()
+        return result
 
     def _name_of(self, value: Any, *_info: Any) -> str:
         if isinstance(value, _Object):
@@ -137,6 +139,8 @@ class Reference:
                 return await self._shown(field, source, info.context, arguments)
             finally:
                 self._running -= 1
+                if not self._running:
+                    self._idle.set()
 
         return resolve
 

@@ -297,7 +297,7 @@ class Builder:
         written = self._object(target, details, rows)
         if isinstance(reading, One):
             row = self._conditions.select(written, rows, conditions)
-            first = row.order_by(*order).limit(page.ONE) if order else row
+            first = row.order_by(*order).limit(page.literal(1)) if order else row
             return _or_missing(field.graphql.type, first.scalar_subquery())
         return self._conditions.select(_listed(written, order), rows, conditions).scalar_subquery()
 
@@ -357,7 +357,7 @@ class Builder:
         conditions = self._conditions.of(field, reading.condition, source, base, site)
         arguments = self._conditions.sites[site].planned
         asked = page.asked(arguments)
-        size = self._conditions.bind(site, ("last" if asked.backward else "first",), page.SIZE)
+        size = page.literal(asked.size)
         bounded = list(conditions)
         for end, after in (("after", True), ("before", False)):
             if arguments.get(end) is not None:
@@ -368,7 +368,7 @@ class Builder:
         chosen = (
             self._conditions.select(number, base, bounded, *base.rows.c, number)
             .order_by(*order)
-            .limit(size + page.ONE)
+            .limit(page.literal(asked.size + 1))
             .subquery(name)
         )
         rows = Rows(base.reading, chosen, _around(source))
