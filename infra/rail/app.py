@@ -15,6 +15,8 @@ How the next payments go (script ``pay``; one word for each request):
 ``hang_before/_after``    no answer ever comes
 ``fail_before/_after``    status 500
 ``nonsense``              executed, and answered with something that is no answer
+``other``                 executed, and answered with somebody else's payment
+``flood``                 executed, and answered with far too much
 ``late``                  no answer; executed only an hour later
 ``forget``                executed, no answer, and the key forgotten, as after a day
 ``short``                 accepted and paid, but less than was asked for
@@ -46,6 +48,7 @@ from infra.rail.books import HIDDEN, RETURNED_AFTER_SECONDS, Books, KeyTaken, Or
 SIGNATURE: Final = "Rail-Signature"
 LATE_SECONDS: Final = 3600.0
 TELLING_TRIES_MAX: Final = 5
+FLOOD_BYTES: Final = 1_000_000
 _ROUND_SECONDS: Final = 0.02
 _AGAIN_SECONDS: Final = 0.2
 _HOSTILE: Final = (
@@ -106,6 +109,10 @@ class Fake:
             self.books.forget(key)
         if how in {"late", "forget"}:
             return Cut()
+        if how == "other":
+            payment |= {"reference": "another", "state": "paid"}
+        if how == "flood":
+            payment["reason"] = "x" * FLOOD_BYTES
         lost = await self._lost(how, "after")
         return lost or JSONResponse(payment)
 

@@ -89,6 +89,8 @@ async def test_the_same_key_is_the_same_payment_until_it_is_forgotten(client, ra
         ("fail_before", 0),
         ("fail_after", 1),
         ("nonsense", 1),
+        ("other", 1),
+        ("flood", 1),
         ("forget", 1),
     ],
 )
