@@ -17,6 +17,17 @@ _ALWAYS: Final = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "geolocation=(), microphone=(), payment=()",
 }
+_HTTPS_ONLY: Final = "max-age=31536000; includeSubDomains"
+
+
+def add(headers: MutableHeaders, *, secure: bool, kept: bool = False) -> None:
+    """Add what an answer does not say itself; what is not ``kept`` stays out of caches."""
+    for name, value in _ALWAYS.items():
+        headers.setdefault(name, value)
+    if secure:
+        headers.setdefault("strict-transport-security", _HTTPS_ONLY)
+    if not kept:
+        headers.setdefault("cache-control", "no-store")
 
 
 class Headers:
@@ -24,9 +35,7 @@ class Headers:
 
     def __init__(self, app: ASGIApp, *, secure: bool) -> None:
         self._app = app
-        self._always = dict(_ALWAYS)
-        if secure:
-            self._always["strict-transport-security"] = "max-age=31536000; includeSubDomains"
+        self._secure = secure
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -36,11 +45,8 @@ class Headers:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._always.items():
-                    headers.setdefault(name, value)
-                if not scope["path"].startswith("/static/"):
-                    headers.setdefault("cache-control", "no-store")
+                kept = scope["path"].startswith("/static/")
+                add(MutableHeaders(scope=message), secure=self._secure, kept=kept)
             await send(message)
 
         await self._app(scope, receive, with_headers)

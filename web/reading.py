@@ -42,9 +42,15 @@ def context(setting: Setting, viewer: Viewer) -> Context:
 
 async def read(request: Request, name: str, **variables: Any) -> dict[str, Any]:
     """The data of the document ``name``, as the signed-in viewer."""
+    return await _run(request, name, variables, viewer_of(request))
+
+
+async def _run(
+    request: Request, name: str, variables: dict[str, Any], viewer: Viewer
+) -> dict[str, Any]:
     setting: Setting = request.app.state.setting
     result = await setting.endpoint.execute(
-        document(name), variables, context=context(setting, viewer_of(request))
+        document(name), variables, context=context(setting, viewer)
     )
     answer = result.parsed()
     if result.status == _UNAVAILABLE:
@@ -56,13 +62,16 @@ async def read(request: Request, name: str, **variables: Any) -> dict[str, Any]:
     return data
 
 
-async def act(request: Request, name: str, values: dict[str, Any]) -> dict[str, Any]:
+async def act(
+    request: Request, name: str, values: dict[str, Any], *, viewer: Viewer | None = None
+) -> dict[str, Any]:
     """Run a mutation's document; its payload, with ``userErrors`` to be shown at the form.
 
-    ``values`` is the input; the form's own key makes a repeated post harmless.
+    ``values`` is the input; the form's own key makes a repeated post harmless. Done by ``viewer``,
+    or by whoever is signed in.
     """
     values.setdefault("idempotencyKey", secrets.token_urlsafe(16))
-    data = await read(request, name, input=values)
+    data = await _run(request, name, {"input": values}, viewer or viewer_of(request))
     payload: dict[str, Any] | None = next(iter(data.values()))
     if payload is None:
         raise NotFound

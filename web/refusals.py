@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from odr import errors
 from odr.errors import Refused
+from web import headers
 from web.templating import page
 
 
@@ -74,6 +76,11 @@ async def missing(request: Request, _: Exception) -> Response:
     return page(request, "refused.html", status=nothing.status, said=nothing)
 
 
-async def broken(request: Request, _: Exception) -> Response:
-    """A bug: reported where it was raised, masked here."""
-    return page(request, "refused.html", status=BUG.status, said=BUG)
+async def broken(request: Request, error: Exception) -> Response:
+    """A bug: reported where it was raised, masked here; without the database it is no bug."""
+    lost = isinstance(error, OSError | InterfaceError | OperationalError)
+    kind = SAID[errors.Unavailable] if lost else BUG
+    response = page(request, "refused.html", status=kind.status, said=kind)
+    # What is raised past the other handlers is answered outside of ``Headers``.
+    headers.add(response.headers, secure=request.app.state.setting.secure)
+    return response

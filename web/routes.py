@@ -18,7 +18,7 @@ ROUTES: list[BaseRoute] = [
     Route("/sign-out", signin.out, methods=["POST"]),
     Route("/appearance", signin.appearance, methods=["POST"]),
     Route("/demo", signin.demo, methods=["GET", "POST"]),
-    Route("/demo/time", about.move_time, methods=["POST"]),
+    Route("/demo/time", signin.move_time, methods=["POST"]),
     Route("/notices", about.notices),
     Route("/profile", about.profile),
     Route("/claims/new", claim.begin),

@@ -42,18 +42,14 @@ class Sessions:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["path"].startswith("/static/"):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
-        scope.setdefault("state", {})
-        viewer, csrf = await self._signed_in(connection)
-        scope["state"].update(
-            viewer=viewer,
-            csrf=csrf or connection.cookies.get(STRANGER) or secrets.token_urlsafe(_TOKEN_BYTES),
-            wording=_wording(connection, viewer),
-            theme=connection.cookies.get(THEME),
-        )
+        # Known as a stranger first: what goes wrong below is still said in the reader's language.
+        _know(connection, None, None)
+        if not scope["path"].startswith("/static/"):
+            _know(connection, *await self._signed_in(connection))
         await self._app(scope, receive, send)
 
     async def _signed_in(self, connection: HTTPConnection) -> tuple[Viewer | None, str | None]:
@@ -63,6 +59,16 @@ class Sessions:
         async with self._setting.office.engine.connect() as conn:
             found = await signin.session(conn, cookie)
         return (found.viewer, found.csrf) if found is not None else (None, None)
+
+
+def _know(connection: HTTPConnection, viewer: Viewer | None, csrf: str | None) -> None:
+    state = connection.scope.setdefault("state", {})
+    state.update(
+        viewer=viewer,
+        csrf=csrf or connection.cookies.get(STRANGER) or secrets.token_urlsafe(_TOKEN_BYTES),
+        wording=_wording(connection, viewer),
+        theme=connection.cookies.get(THEME),
+    )
 
 
 def _wording(connection: HTTPConnection, viewer: Viewer | None) -> Wording:

@@ -104,6 +104,12 @@ def environment() -> Environment:
 _ENVIRONMENT: Final = environment()
 
 
+def _here(request: Request) -> str:
+    """The address to come back to: of this page, or of the one whose form was sent."""
+    query = f"?{request.url.query}" if request.url.query and request.method == "GET" else ""
+    return request.url.path + query
+
+
 def page(request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
     """A page: ``template`` with what every page knows and ``context``."""
     state = request.state
@@ -111,6 +117,7 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
     known = {
         "request": request,
         "path": request.url.path,
+        "here": _here(request),
         "viewer": state.viewer,
         "csrf": state.csrf,
         "wording": state.wording,

@@ -1,19 +1,17 @@
 """Pages for everybody: how it works, the rulebook in words; and one's notices and profile."""
 
-import secrets
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from odr import rulebook
 from odr.procedure import clocks
 from odr.procedure.acts import State
-from web import reading, session, uploads
+from web import reading, uploads
 from web.templating import page
 from web.words import WORDS
 
-_SEE_OTHER: Final = 303
 _BOOKS: Final = rulebook.load_all()
 
 
@@ -47,12 +45,3 @@ async def profile(request: Request) -> Response:
     """Who one is here, and for whom one acts."""
     data = await reading.read(request, "profile")
     return page(request, "profile.html", me=data["me"])
-
-
-async def move_time(request: Request) -> Response:
-    """In a demonstration: let days pass, so that clocks can be watched."""
-    form = await session.form(request)
-    days = str(form.get("days", "1"))
-    values = {"days": int(days) if days.isdecimal() else 1, "hours": 0}
-    await reading.act(request, "move_time", values | {"idempotencyKey": secrets.token_urlsafe(16)})
-    return RedirectResponse(request.headers.get("referer", "/"), _SEE_OTHER)

@@ -41,6 +41,7 @@ async def _page(
         request,
         "case.html",
         status=status,
+        here=f"/cases/{case['number']}",
         case=case,
         words=WORDS,
         forms={act.name: form for act, form in forms.FORMS.items()},

@@ -1,19 +1,21 @@
 """Signing in: by a link in an e-mail that works once and only by a POST; and out again."""
 
 from typing import Final
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from odr import people, signin
 from odr.errors import Invalid, NotFound, TooMuch
-from odr.policy import SERVICE
-from web import session
+from odr.policy import SERVICE, Viewer
+from web import reading, session, uploads
 from web.setting import Setting
 from web.templating import page
 from web.wording import LANGUAGES
 
 _SEE_OTHER: Final = 303
+_DAYS: Final = frozenset({"1", "3", "7", "30"})
 _NO_ADDRESS: Final = "This is no e-mail address."
 _TOO_MANY: Final = "Too many links were asked for. Wait an hour, then try again."
 _USED: Final = "This link was used, or it is too old. Ask for a new one."
@@ -36,7 +38,8 @@ def _local(path: object) -> str:
 async def ask(request: Request) -> Response:
     """The form that asks for an address, and what happens when it is sent."""
     if request.method == "GET":
-        return page(request, "signin.html", asked=False, wrong=None, email="")
+        onward = _local(request.query_params.get("next"))
+        return page(request, "signin.html", asked=False, wrong=None, email="", onward=onward)
     form = await session.form(request)
     email = str(form.get("email", ""))
     setting = _setting(request)
@@ -50,8 +53,10 @@ async def ask(request: Request) -> Response:
     except TooMuch:
         wrong, status = _TOO_MANY, 429
     else:
-        return page(request, "signin.html", asked=True, wrong=None, email=email)
-    return page(request, "signin.html", status=status, asked=False, wrong=wrong, email=email)
+        return page(request, "signin.html", asked=True, wrong=None, email=email, onward="/")
+    return page(
+        request, "signin.html", status=status, asked=False, wrong=wrong, email=email, onward="/"
+    )
 
 
 async def link(request: Request) -> Response:
@@ -99,19 +104,46 @@ async def appearance(request: Request) -> Response:
     return response
 
 
-async def demo(request: Request) -> Response:
-    """In a demonstration: sign in as one of its people, without a mail."""
+def _demo(request: Request) -> Setting:
     setting = _setting(request)
     if setting.demo is None:
         raise NotFound
+    return setting
+
+
+async def demo(request: Request) -> Response:
+    """In a demonstration: sign in as one of its people, without a mail."""
+    people_ = _demo(request).demo
     if request.method == "GET":
-        return page(request, "demo.html", people=setting.demo)
+        onward = _local(request.query_params.get("next"))
+        now = await uploads.now(request)
+        return page(request, "demo.html", people=people_, onward=onward, now=now)
     form = await session.form(request)
     wanted = str(form.get("account", ""))
-    chosen = next((p for p in setting.demo if str(p.account_id) == wanted), None)
+    chosen = next((p for p in people_ or () if str(p.account_id) == wanted), None)
     if chosen is None:
         raise NotFound
-    async with setting.office.work(SERVICE, SERVICE.account_id) as work:
-        await people.viewer_of(work.conn, chosen.account_id)
-        secret = await signin.demo_link(work.conn, chosen.account_id, work.at, demo=True)
-    return await _redeem(request, secret, "/")
+    return await _as(request, chosen.account_id, _local(form.get("next")))
+
+
+async def _as(request: Request, account_id: UUID, onward: str) -> Response:
+    """Go on as somebody of the demonstration."""
+    async with _setting(request).office.work(SERVICE, SERVICE.account_id) as work:
+        await people.viewer_of(work.conn, account_id)
+        secret = await signin.demo_link(work.conn, account_id, work.at, demo=True)
+    return await _redeem(request, secret, onward)
+
+
+async def move_time(request: Request) -> Response:
+    """In a demonstration: let days pass, so that clocks can be watched; one stays signed in."""
+    _demo(request)
+    form = await session.form(request)
+    days = str(form.get("days", ""))
+    if days not in _DAYS:
+        raise Invalid(("days",), "out_of_bounds")
+    values = {"days": int(days), "hours": 0}
+    await reading.act(request, "move_time", values, viewer=SERVICE)
+    viewer: Viewer | None = request.state.viewer
+    if viewer is None:
+        return RedirectResponse("/demo", _SEE_OTHER)
+    return await _as(request, viewer.account_id, "/demo")
