@@ -6,12 +6,17 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
-from infra import settings
+from infra import commands, settings
 from infra.demo import command as demo
 from infra.settings import Settings, SettingsError
 
 Command = Callable[[Sequence[str], Settings], Coroutine[Any, Any, int]]
-COMMANDS: Final[Mapping[str, Command]] = {"demo": demo.run}
+COMMANDS: Final[Mapping[str, Command]] = {
+    "demo": demo.run,
+    "serve": commands.serve,
+    "migrate": commands.migrate,
+    "audit": commands.audit,
+}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -15,6 +15,7 @@ import boto3
 from botocore.config import Config
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from evidence import media
 from evidence.s3 import S3Store
 from evidence.store import DirectoryStore, Store
 from evidence.vault import Vault
@@ -70,6 +71,7 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
             keyring=opened_keys.keyring,
             receipt_signer=opened_keys.receipts,
             spool_folder=_spool(settings),
+            size_max=sizes(settings),
         )
         bell = asyncio.Event()
         made = office(engine, vault, opened_keys, rail=settings.rail.value, wake=bell.set)
@@ -106,6 +108,11 @@ async def _urls(settings: Settings, stack: AsyncExitStack) -> Urls:
     if settings.is_demo:
         await database.make_demonstration(admin)
     return Urls(cluster.url(_DATABASE, database.APP), cluster.url(_DATABASE, database.READER))
+
+
+def sizes(settings: Settings) -> dict[str, int]:
+    """How large a file of each media type may be, in bytes."""
+    return {kind: min(most, settings.upload_bytes_max) for kind, most in media.SIZE_MAX.items()}
 
 
 def _spool(settings: Settings) -> Path:

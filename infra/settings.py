@@ -145,20 +145,6 @@ class Settings(BaseModel):
     upload_bytes_max: int = Field(
         50 * 2**20, ge=1, le=5 * 2**30, description="size of one file at most"
     )
-    uploads_per_claim_max: int = Field(40, ge=1, description="files of one side in one claim")
-    upload_bytes_per_claim_max: int = Field(
-        500 * 2**20, ge=1, description="size of all files of one side in one claim"
-    )
-    upload_seconds_max: int = Field(600, ge=1, description="how long one upload may take")
-
-    session_hours: int = Field(12, ge=1, le=24 * 90, description="how long one stays signed in")
-    link_minutes: int = Field(15, ge=1, le=24 * 60, description="how long a sign-in link is good")
-    token_days: int = Field(365, ge=1, le=366, description="how long an API token is good at most")
-
-    requests_per_minute: int = Field(600, ge=1, description="of one actor")
-    requests_per_minute_unknown: int = Field(60, ge=1, description="of one address, not signed in")
-    links_per_hour: int = Field(10, ge=1, description="sign-in links asked for by one address")
-    uploads_per_hour: int = Field(200, ge=1, description="uploads of one actor")
 
     @property
     def is_demo(self) -> bool:
@@ -219,8 +205,6 @@ class Settings(BaseModel):
             yield f"S3 is described, but {_name('store')} is not s3://bucket"
         if (self.rail is Rail.FAKE) != (self.rail_url is not None):
             yield f"{_name('rail_url')} goes with {_name('rail')}=fake, and only with it"
-        if self.upload_bytes_per_claim_max < self.upload_bytes_max:
-            yield f"{_name('upload_bytes_per_claim_max')} is less than one file may have"
         if self.base_url.startswith("http://") and urlsplit(self.base_url).hostname not in LOOPBACK:
             yield f"{_name('base_url')} must be https, but for this machine itself"
 

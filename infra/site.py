@@ -18,7 +18,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from evidence import media
 from infra import mail, worker
 from infra.mail import FolderMail
 from infra.parts import Parts
@@ -35,6 +34,7 @@ from odr.rails.rail import Rail as PaymentRail
 from schema import schema
 from schema.context import Context
 from schema.http import Endpoint, TurnedAway
+from schema.limits import LocalBuckets
 from schema.reader.connections import Connections
 from web import app as pages
 from web import reading
@@ -66,14 +66,15 @@ async def opened(parts: Parts, *, demo: Sequence[DemoPerson] | None = None) -> A
             _asker(parts),
             introspection=lambda _: parts.settings.mode is not Mode.PRODUCTION,
             examples=_examples() if parts.settings.mode is not Mode.PRODUCTION else None,
-            buckets=None,
+            buckets=LocalBuckets(),
+            actor=lambda asked: str(asked.actor.account_id),
         )
         setting = Setting(
             endpoint=endpoint,
             office=parts.office,
             base_url=parts.settings.base_url,
             secure=parts.settings.base_url.startswith("https"),
-            upload_sizes=media.SIZE_MAX,
+            upload_sizes=parts.vault.size_max,
             demo=demo,
         )
         rail = await _rail(parts, stack)

@@ -32,12 +32,14 @@ async def run(arguments: Sequence[str], settings: Settings) -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--check", action="store_true", help="run the main job to its end")
     parser.add_argument("--fresh", action="store_true", help="forget what was there")
+    parser.add_argument("--bare", action="store_true", help="no cases, only people and orders")
     given = parser.parse_args(arguments)
     folder = settings.folder / ("check" if given.check else "demo")
     if given.fresh or given.check:
         await asyncio.to_thread(_forget, folder)
+    bare = given.check or given.bare
     async with served(
-        settings, folder, port=0 if given.check else settings.port, staged=not given.check
+        settings, folder, port=0 if given.check else settings.port, staged=not bare
     ) as (made, url):
         if given.check:
             return await check.run(url, made)
