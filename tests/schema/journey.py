@@ -6,8 +6,6 @@ from odr import payouts
 from odr.rails.manual import ManualRail
 from tests.schema.house import House, key, refund
 
-RAILS = {"manual": ManualRail()}
-
 
 class Journey:
     """One case on its way from the claim to the insurer; ids are global."""
@@ -162,8 +160,8 @@ class Journey:
         )
         (payout,) = found["case"]["payouts"]
         self.ids["payout"] = payout["id"]
-        for _ in range(2):
-            await payouts.send(house.office, RAILS, key(payout["id"]))
+        while await payouts.step(house.office, ManualRail(), key(payout["id"])):
+            pass
         await house.done(
             operator,
             "confirmPayout",
