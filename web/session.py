@@ -91,7 +91,7 @@ def check(request: Request, given: str | None) -> None:
         raise Forged
     own = request.url.netloc
     origin = request.headers.get("origin")
-    if origin not in (None, "null") and not str(origin).endswith(f"//{own}"):
+    if origin is not None and not origin.endswith(f"//{own}"):
         raise Forged
 
 

@@ -13,7 +13,7 @@ def test_nothing_from_elsewhere_runs_on_any_page(stranger, path):
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["referrer-policy"] == "same-origin"
 
 
 def test_no_page_is_kept_by_caches(stranger, buyer):
