@@ -113,6 +113,8 @@ class Fake:
             payment |= {"reference": "another", "state": "paid"}
         if how == "flood":
             payment["reason"] = "x" * FLOOD_BYTES
+        if how == "fail_after":
+            return JSONResponse(payment, 500)
         lost = await self._lost(how, "after")
         return lost or JSONResponse(payment)
 
