@@ -4,6 +4,7 @@ from enum import StrEnum
 from types import SimpleNamespace
 from typing import Final
 
+from odr import sentences
 from odr.models.states import (
     Channel,
     InsuranceState,
@@ -33,6 +34,7 @@ def _title(member: StrEnum) -> str:
 WORDS: Final = SimpleNamespace(
     act=_sentences(Act),
     channel=_titles(Channel),
+    done={act.name: said for act, said in sentences.DONE.items()},
     fact=_sentences(Fact),
     insurance=_titles(InsuranceState),
     kind=_titles(ExhibitKind),

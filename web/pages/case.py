@@ -16,9 +16,10 @@ from web.words import WORDS
 
 _SEE_OTHER: Final = 303
 _UNPROCESSABLE: Final = 422
-_OFFERS: Final = frozenset(
-    {Act.ACCEPT_OFFER, Act.REJECT_OFFER, Act.REJECT_COUNTER_OFFER, Act.REVOKE_OFFER}
+_TALK: Final = frozenset(
+    {Act.SEND_MESSAGE, Act.SEND_CAUCUS_MESSAGE, Act.SUBMIT_EXHIBIT, Act.ANSWER_EXHIBIT}
 )
+_AWAY: Final = frozenset({Act.WITHDRAW, Act.DECLINE_CONSENT})
 
 
 async def show(request: Request) -> Response:
@@ -83,7 +84,14 @@ async def _case(request: Request) -> dict[str, Any]:
         if seat["side"] in case["names"]:
             case["names"][seat["side"]] = seat["name"]
     case["caucus"] = _caucus(case, roles)
+    case["availableActs"].sort(key=_first)
     return case
+
+
+def _first(available: dict[str, Any]) -> tuple[int, str]:
+    """What decides comes first, the soonest due at the top; then talking; then giving up."""
+    act = Act[available["act"]]
+    return 2 if act in _AWAY else 1 if act in _TALK else 0, available["dueBy"] or "9"
 
 
 def _caucus(case: dict[str, Any], roles: set[str]) -> list[str]:
