@@ -120,7 +120,7 @@ class Reader:
         key = (id(document), document.shape(values))
         known = self._statements.get(key)
         # The document is kept with its statement, so that its id cannot be another's.
-        if known is None or known[0] is not document:
+        if known is None:
             known = (document, self._plan(document, values))
             self._statements.put(key, known)
         return known[1]
@@ -220,7 +220,7 @@ class Reader:
         document, values = operation.document, operation.values
         key = (id(document), document.shape(values), *map(id, info.field_nodes))
         known = self._statements.get(key)
-        if known is None or known[0] is not document:
+        if known is None:
             known = (document, build(Builder(self._scope(document, values))))
             self._statements.put(key, known)
         statement = known[1]

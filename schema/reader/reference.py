@@ -10,6 +10,7 @@ import asyncio
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import strawberry
@@ -31,7 +32,7 @@ from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.utils.await_maybe import await_maybe
 
-from schema import ids, scalars
+from schema import ids
 from schema.reader import page
 from schema.reader.catalogue import Catalogue, Field
 from schema.reader.declaration import (
@@ -424,7 +425,7 @@ def _single(field: Field, value: Any) -> Any:
     if isinstance(named, GraphQLObjectType):
         return _InJson(value)
     if named.name == "DateTime":
-        return scalars.parse_instant(value)
+        return datetime.fromisoformat(value).astimezone(UTC)
     return value
 
 

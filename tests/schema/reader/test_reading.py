@@ -116,6 +116,20 @@ async def test_fields_with_a_resolver_stand_beside_fields_that_are_read(asked):
     assert [error.path for error in answer.errors] == [["broken"]]
 
 
+async def test_a_row_seen_as_its_parents_is_not_reached_by_another_way(asked):
+    shelf = ids.write("sh", key(2, 1))
+    query = f"""{{ shelf(id: "{shelf}") {{ things {{ __typename ... on Mark {{ words }} }}
+                   stack {{ __typename ... on Mark {{ words }} }} }} allMarks {{ words }} }}"""
+    hidden = {f"mark {number} {NASTY}" for number in (7, 19)}  # of a book that only some may see
+    for trusted in (False, True):
+        told = json.loads((await asked(query, member=1, trusted=trusted)).data)
+        for found in (told["shelf"]["things"], told["shelf"]["stack"], told["allMarks"]):
+            words = {each["words"] for each in found if "words" in each}
+            assert len(words) > 2
+            assert (hidden <= words) is trusted
+            assert (hidden & words == set()) is not trusted
+
+
 async def test_an_alias_table_far_outside_is_joined_and_not_read_anew(asked):
     query = f"""{{ shelf(id: "{SHELF}") {{
         things {{ ... on Mark {{ id book {{ id shelf {{ id }} }} }} ... on Book {{ id }} }}
