@@ -1,0 +1,145 @@
+"""The figures: what is measured, each beside its limit, in rounds that take turns.
+
+A side of a figure is a function that does the thing ``count`` times over so many connections; a
+round measures one side and then the other, and what is told is the median of the rounds.
+"""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from infra.bench.client import Client
+
+CONNECTIONS: Final = (1, 8)
+Do = Callable[[int], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Two sides that do the same, ``count`` times a round."""
+
+    name: str
+    ours: Do
+    limit: Do
+    count: int
+    connections: int = 1
+    unit: str = "1/s"
+    warm: int = 12
+    between: Callable[[], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a figure came to: medians over its rounds, times a second."""
+
+    figure: Figure
+    ours: float
+    limit: float
+    rounds: int
+
+    @property
+    def ratio(self) -> float:
+        """Ours as a part of the limit."""
+        return self.ours / self.limit
+
+    def told(self) -> dict[str, Any]:
+        """The figure as a member of build/bench.json."""
+        return {
+            "name": self.figure.name,
+            "unit": self.figure.unit,
+            "ours": round(self.ours, 3),
+            "limit": round(self.limit, 3),
+            "ratio": round(self.ratio, 3),
+            "rounds": self.rounds,
+        }
+
+
+async def measure(figure: Figure, rounds: int) -> Measured:
+    """Warm both sides, then let them take turns."""
+    sides = {"ours": figure.ours, "limit": figure.limit}
+    rates: dict[str, list[float]] = {side: [] for side in sides}
+    for do in sides.values():
+        if figure.warm:
+            await do(figure.warm * figure.connections)
+            await _pause(figure)
+    for number in range(rounds):
+        # Whoever is second finds the caches warmer: they change places.
+        for side in sorted(sides, reverse=number % 2 == 0):
+            started = time.perf_counter()
+            await sides[side](figure.count)
+            rates[side].append(figure.count / (time.perf_counter() - started))
+            await _pause(figure)
+    return Measured(
+        figure, statistics.median(rates["ours"]), statistics.median(rates["limit"]), rounds
+    )
+
+
+async def _pause(figure: Figure) -> None:
+    if figure.between is not None:
+        await figure.between()
+
+
+async def spread(count: int, workers: Iterable[Callable[[], Awaitable[None]]]) -> None:
+    """Let workers do something ``count`` times together, each one after the other."""
+    left = iter(range(count))
+
+    async def work(do: Callable[[], Awaitable[None]]) -> None:
+        for _ in left:
+            await do()
+
+    async with asyncio.TaskGroup() as group:
+        for do in workers:
+            group.create_task(work(do))
+
+
+class AnswerError(RuntimeError):
+    """A server of the bench answered something else than it should."""
+
+
+@dataclass
+class Callers:
+    """Connections to a server; ``make`` gives the next request, ``check`` looks at the answer."""
+
+    port: int
+    make: Callable[[], bytes]
+    check: Callable[[int, bytes], None]
+    clients: list[Client] = field(default_factory=list)
+
+    async def open(self, connections: int) -> "Callers":
+        """Connect."""
+        self.clients = [await Client.to(self.port) for _ in range(connections)]
+        return self
+
+    async def do(self, count: int) -> None:
+        """Ask ``count`` times."""
+
+        def one(client: Client) -> Callable[[], Awaitable[None]]:
+            async def ask() -> None:
+                self.check(*await client.ask(self.make()))
+
+            return ask
+
+        await spread(count, [one(client) for client in self.clients])
+
+    async def close(self) -> None:
+        """Disconnect."""
+        for client in self.clients:
+            await client.close()
+
+
+def table(measured: Iterable[Measured], targets: Mapping[str, float]) -> str:
+    """The figures in words, with the least ratios that are asked for."""
+    lines = [f"{'':28}{'ours':>12}{'limit':>12}{'ratio':>8}   asked  ours, each"]
+    for each in measured:
+        figure = each.figure
+        asked = targets.get(figure.name.removesuffix("_c8"))
+        mark = "" if asked is None else f"{asked:.2f}" + ("" if each.ratio >= asked else " *")
+        latency = 1000 * figure.connections / each.ours
+        lines.append(
+            f"{figure.name:28}{each.ours:12.1f}{each.limit:12.1f}{each.ratio:8.2f}"
+            f"   {mark:8}{latency:8.1f} ms"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,131 @@
+"""Deposits: through the service, beside a plain put of the same bytes."""
+
+import asyncio
+import io
+import itertools
+import os
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+from PIL import Image
+
+from infra.bench.client import request
+from infra.bench.data import Person
+from infra.bench.figures import AnswerError, Do, spread
+
+SIZE: Final = 3 * 2**20
+BUCKET: Final = "bench"
+_SIDE: Final = 1400
+_CREATED: Final = 201
+
+
+def photo() -> bytes:
+    """A JPEG of exactly 3 MiB: noise, and nothing after its end but what fills it up."""
+    noise = random.Random(3).randbytes(_SIDE * _SIDE * 3)  # noqa: S311 - a picture, no secret
+    image = Image.frombytes("RGB", (_SIDE, _SIDE), noise)
+    for quality in range(95, 20, -5):
+        file = io.BytesIO()
+        image.save(file, "JPEG", quality=quality)
+        if len(file.getvalue()) <= SIZE:
+            return file.getvalue().ljust(SIZE, b"\0")
+    raise ValueError("no such photo")
+
+
+def uploads(person: Person, data: bytes) -> Callable[[], bytes]:
+    """The request that uploads it."""
+    headers = {"content-type": "image/jpeg", "x-filename": "photo.jpg", **person.headers}
+    whole = request("PUT", "/uploads", data, headers)
+    return lambda: whole
+
+
+def taken(status: int, body: bytes) -> None:
+    """Refuse an answer that is no upload."""
+    if status != _CREATED:
+        raise AnswerError(f"{status} {body[:500]!r}")
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """An S3 bucket, as it is reached."""
+
+    url: str
+    access_key: str
+    secret_key: str
+    region: str
+
+    def client(self, connections: int = 8) -> Any:
+        """A plain boto3 client."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            region_name=self.region,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            config=Config(max_pool_connections=connections),
+        )
+
+    def made(self) -> "Bucket":
+        """The bucket, made with Object Lock if it is not there."""
+        client = self.client()
+        names = [each["Name"] for each in client.list_buckets()["Buckets"]]
+        if BUCKET not in names:
+            client.create_bucket(Bucket=BUCKET, ObjectLockEnabledForBucket=True)
+        return self
+
+    def settings(self) -> dict[str, Any]:
+        """The service's settings for it."""
+        return {
+            "store": f"s3://{BUCKET}",
+            "s3_endpoint": self.url,
+            "s3_region": self.region,
+            "s3_access_key": self.access_key,
+            "s3_secret_key": self.secret_key,
+        }
+
+
+def puts(bucket: Bucket, data: bytes, connections: int) -> Do:
+    """The limit of deposits in S3: ``put_object`` of the same bytes, in as many threads."""
+    client, threads = bucket.client(connections), ThreadPoolExecutor(connections)
+    numbers = itertools.count()
+
+    def put() -> None:
+        key = f"plain/{connections}/{os.getpid()}/{next(numbers)}"
+        client.put_object(Bucket=BUCKET, Key=key, Body=data, ContentType="image/jpeg")
+
+    return _in_threads(put, threads, connections)
+
+
+def written(folder: Path, data: bytes, connections: int) -> Do:
+    """The limit of deposits in a folder: written and synced, the file and its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers, threads = itertools.count(), ThreadPoolExecutor(connections)
+
+    def put() -> None:
+        path = folder / f"{connections}-{next(numbers)}"
+        with path.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+    return _in_threads(put, threads, connections)
+
+
+def _in_threads(put: Callable[[], None], threads: ThreadPoolExecutor, connections: int) -> Do:
+    async def one() -> None:
+        await asyncio.get_running_loop().run_in_executor(threads, put)
+
+    async def do(count: int) -> None:
+        await spread(count, [one] * connections)
+
+    return do
