@@ -52,7 +52,7 @@ from odr.models.states import (
 from odr.models.trade import Order
 from odr.procedure.acts import Act, Role
 from odr.procedure.clocks import Clock
-from odr.replay import Replay
+from odr.replay import PARTY_MARKS, Replay
 from odr.traces import Entry, Key, Row
 from odr.words import Party, Side
 from odr.work import Office
@@ -363,6 +363,7 @@ class _Comparison:
                         "organisation_id": None,
                         "since": said["appointed_at"],
                         "until": said["until"],
+                        **dict.fromkeys(PARTY_MARKS),
                     },
                 )
                 del of_seat[row["id"]]

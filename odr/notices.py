@@ -38,6 +38,8 @@ OUTBOX: Final = "notice"
 """The kind of the outbox rows by which the worker finds notices."""
 
 PROOF_MAX: Final = 500
+_REGIONS: Final = {"en": "en_GB"}
+"""Where a language writes dates in several ways, the one that the pages use too."""
 
 Translate = Callable[[str, str], str]
 """Gives, for a language (BCP 47) and an English text, the text; the English where there is none."""
@@ -205,12 +207,12 @@ def _letter(*paragraphs: str) -> str:
 def when(instant: datetime, language: str, zone: str, translate: Translate) -> str:
     """Spell an instant in a zone, which is named with its distance from Greenwich."""
     local = instant.astimezone(ZoneInfo(zone))
-    locale = Locale.parse(language.replace("-", "_"))
+    locale = Locale.parse(_REGIONS.get(language, language.replace("-", "_")))
     return translate(language, WHEN).format(
         date=format_date(local, "long", locale=locale),
         time=format_time(local, "short", tzinfo=ZoneInfo(zone), locale=locale),
         zone=get_timezone_name(local, locale=locale),
-        offset=get_timezone_gmt(local, "short", locale=locale),
+        offset=get_timezone_gmt(local, locale=locale),
     )
 
 

@@ -47,7 +47,8 @@ _FINAL: Final = {Act.MAKE_FINAL, Act.LET_RULING_STAND}
 
 _MARKS: Final = {Act.REST: "rested_at", Act.WAIVE_APPEAL: "appeal_waived_at"}
 _APPOINT: Final = {Act.APPOINT_MEDIATOR, Act.APPOINT_ARBITRATOR}
-_PARTY: Final = ("acknowledged_at", "consented", "rested_at", "appeal_waived_at")
+PARTY_MARKS: Final = ("acknowledged_at", "consented", "rested_at", "appeal_waived_at")
+"""What only a party's seat ever says."""
 
 
 class Replay:
@@ -188,7 +189,7 @@ class Replay:
             at=entry.at,
         )
         for side in _SIDES:
-            self.rows.put("parties", side, since=entry.at, **dict.fromkeys(_PARTY))
+            self.rows.put("parties", side, since=entry.at, **dict.fromkeys(PARTY_MARKS))
 
     def _move(self, entry: Entry, before: State, after: State) -> None:
         """What a move ends: seats, appointments, the clocks that do not outlive it."""

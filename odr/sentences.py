@@ -153,9 +153,7 @@ UNKNOWN: Final = "There is something new."
 
 def sentence(kind: str) -> str:
     """The English sentence for a notice's ``kind``."""
-    if kind in _BY_KIND:
-        return _BY_KIND[kind]
-    return UNKNOWN
+    return _BY_KIND.get(kind, UNKNOWN)
 
 
 _BY_KIND: Final = {act.value: said for act, said in DONE.items()} | {
