@@ -25,6 +25,7 @@ STRANGER: Final = "concord_form"
 LANGUAGE: Final = "concord_language"
 THEME: Final = "concord_theme"
 FIELD: Final = "csrf"
+_FORM: Final = "posted"
 _YEAR: Final = 365 * 86_400
 _TOKEN_BYTES: Final = 24
 
@@ -50,7 +51,11 @@ class Sessions:
         _know(connection, None, None)
         if not scope["path"].startswith("/static/"):
             _know(connection, *await self._signed_in(connection))
-        await self._app(scope, receive, send)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            if _FORM in scope["state"]:  # its files lie in the temporary folder
+                await scope["state"][_FORM].close()
 
     async def _signed_in(self, connection: HTTPConnection) -> tuple[Viewer | None, str | None]:
         cookie = connection.cookies.get(SESSION)
@@ -98,6 +103,7 @@ def check(request: Request, given: str | None) -> None:
 async def form(request: Request) -> FormData:
     """The posted form, its token checked."""
     given = await request.form(max_files=20, max_fields=500)
+    request.scope["state"][_FORM] = given
     token = given.get(FIELD)
     check(request, token if isinstance(token, str) else None)
     return given
