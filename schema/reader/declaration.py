@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, TypedDict, TypeVar, Unpack, cast
 
 import strawberry
-from sqlalchemy import BindParameter, Table, bindparam, true
+from sqlalchemy import BindParameter, Table, bindparam
 from sqlalchemy.sql import ColumnElement, FromClause
 from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.types import TypeEngine
@@ -411,11 +411,6 @@ def reading_of(field_: StrawberryField) -> Reading | None:
 def type_reading_of(cls: type) -> TableReading | EmbeddedReading | None:
     """Give the type's own declaration, if it has one."""
     return cast("TableReading | EmbeddedReading | None", vars(cls).get("__reading__"))
-
-
-def always() -> ColumnElement[bool]:
-    """Give the condition that holds for every row."""
-    return true()
 
 
 def _field(reading: Reading, arguments: Mapping[str, Argument], words: Mapping[str, Any]) -> Any:

@@ -166,12 +166,14 @@ def _enum(type_: GraphQLEnumType, value: ColumnElement[Any]) -> ColumnElement[An
     same = all(name_ == found for name_, found in stored.items())
     if isinstance(value, Column) and checked and same:
         return concat('"', sql_cast(value, Text), '"')
-    written = sql_cast(value, Text)
-    cases = [
-        (written == literal_column(_sql_string(found)), constant(f'"{name_}"'))
+    # Compared with each name, the value is written once: it may hold subqueries, and of an
+    # expression written as often as there are names the server makes as many plans.
+    once = func.coalesce(sql_cast(value, Text), constant(VOID))
+    names = [
+        (literal_column(_sql_string(found)), constant(f'"{name_}"'))
         for name_, found in stored.items()
     ]
-    return case((value.is_(None), None), *cases, else_=constant(UNFIT))
+    return case((constant(VOID), None), *names, value=once, else_=constant(UNFIT))
 
 
 def _stored(member: Any, value: ColumnElement[Any]) -> str:
