@@ -206,7 +206,9 @@ def open_browser(site):
     clients = []
 
     def opened(who: str | Viewer | None = None, **given: Any) -> Browser:
-        client = httpx.Client(base_url=site.url, headers=BROWSER, trust_env=False, timeout=30, **given)
+        client = httpx.Client(
+            base_url=site.url, headers=BROWSER, trust_env=False, timeout=30, **given
+        )
         clients.append(client)
         if who is not None:
             viewer = site.viewer(who) if isinstance(who, str) else who

@@ -14,7 +14,12 @@ from playwright.sync_api import sync_playwright
 
 from tests.web.conftest import PNG
 
-pytestmark = pytest.mark.browser
+pytestmark = [
+    pytest.mark.browser,
+    # A browser leaves a page while its pictures load: a file that the store opens in a thread for
+    # a request that is gone is closed by the collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu")

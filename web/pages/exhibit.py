@@ -1,12 +1,13 @@
 """An exhibit's page, and its file: served by the service only, so that nothing active ever runs."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Final
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Send
 
 from odr import exhibits
 from odr.errors import NotFound
@@ -58,14 +59,20 @@ async def file(request: Request) -> Response:
         "x-content-type-options": "nosniff",
         "cache-control": "private, max-age=3600",
     }
-    return StreamingResponse(
-        _bytes(setting, blob), headers=headers, media_type=exhibit["mediaType"]
-    )
+    pieces = office.vault.open_blob(blob)
+    return _Streamed(pieces, headers=headers, media_type=exhibit["mediaType"])
 
 
-async def _bytes(setting: Setting, blob: Any) -> AsyncIterator[bytes]:
-    async for piece in setting.office.vault.open_blob(blob):
-        yield piece
+class _Streamed(StreamingResponse):
+    """Bytes whose source is closed at once when the reader goes away, not when it is collected."""
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the pieces."""
+        try:
+            await super().stream_response(send)
+        finally:
+            if isinstance(self.body_iterator, AsyncGenerator):
+                await self.body_iterator.aclose()
 
 
 def _disposition(filename: str, *, inline: bool) -> str:
