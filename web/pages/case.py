@@ -19,7 +19,7 @@ _UNPROCESSABLE: Final = 422
 _TALK: Final = frozenset(
     {Act.SEND_MESSAGE, Act.SEND_CAUCUS_MESSAGE, Act.SUBMIT_EXHIBIT, Act.ANSWER_EXHIBIT}
 )
-_AWAY: Final = frozenset({Act.WITHDRAW, Act.DECLINE_CONSENT})
+_AWAY: Final = frozenset({Act.WITHDRAW, Act.DECLINE_CONSENT, Act.DECLARE_IMPASSE})
 
 
 async def show(request: Request) -> Response:
