@@ -141,10 +141,12 @@ class Cluster:
                 self._make(binaries, way)
             self._check_version(binaries)
             self._reap()
-            # After a reboot its number may belong to any process, and PostgreSQL would not start.
+            # After a reboot its number may belong to any process, after a SIGKILL to a dead one
+            # that nobody reaped, and PostgreSQL would not start; the socket's lock holds it too.
             # Backends that outlive their postmaster are still found by the shared memory block,
             # whose key comes from the data folder.
             (self.data / "postmaster.pid").unlink(missing_ok=True)
+            (self.socket_folder / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
             self._launch(binaries, way)
             self.started_here = True
         return self

@@ -12,11 +12,12 @@ import sys
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import httpx
 
@@ -109,24 +110,32 @@ class Timeline:
 
 @dataclass(slots=True)
 class Check:
-    """The run: who is signed in, the timeline, the parts behind the server."""
+    """The run: accounts by name, who is signed in, the timeline; ``receipt_key`` is the vault's.
+
+    ``transport`` carries the requests, and may make that hard.
+    """
 
     url: str
-    made: Parts
+    accounts: Mapping[str, UUID]
+    receipt_key: str
     stack: AsyncExitStack
-    line: Timeline
+    line: Timeline = field(default_factory=Timeline)
+    transport: httpx.AsyncBaseTransport | None = None
     people: dict[str, Person] = field(default_factory=dict)
 
     async def person(self, name: str) -> Person:
         """Sign in as somebody, once, by the demonstration's own page."""
         if name not in self.people:
             client = httpx.AsyncClient(
-                base_url=self.url, follow_redirects=True, timeout=30, trust_env=False
+                base_url=self.url,
+                follow_redirects=True,
+                timeout=30,
+                trust_env=False,
+                transport=self.transport,
             )
             await self.stack.enter_async_context(client)
             page = (await client.get("/demo")).text
-            account = {each.name: each.account_id for each in await cast.people(self.made.office)}
-            form = {"csrf": _found(page), "account": str(account[name])}
+            form = {"csrf": _found(page), "account": str(self.accounts[name])}
             home = await client.post("/demo", data=form)
             _hold(home.is_success, f"sign in as {name}: {home.status_code}")
             self.people[name] = Person(name, client, _found(home.text))
@@ -305,7 +314,7 @@ async def _verified(check: Check, buyer: Person, case: Values) -> None:
             "verify",
             str(path),
             "--key",
-            str(check.made.vault.receipt_key),
+            check.receipt_key,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -347,24 +356,30 @@ async def _short_ways(check: Check) -> None:
     check.line.say("clock", "grants the buyer's request by default")
 
 
+async def main_job(check: Check) -> Values:
+    """The main job to its end; the case. ``Broken`` at the first step that does not hold."""
+    buyer, seller = await check.person("Marlene Hößler"), await check.person("Paula Reuter")
+    case = await _negotiated(check, buyer, seller)
+    await _mediated(check, buyer, seller, case)
+    await _ruled(check, buyer, seller, case)
+    await _performed(check, case)
+    await _insured(check, case)
+    await _verified(check, buyer, case)
+    return case
+
+
 async def run(url: str, made: Parts) -> int:
     """Run the main job and the short ways; 0 only if every step held."""
-    check_line = Timeline()
+    accounts = {each.name: each.account_id for each in await cast.people(made.office)}
     async with AsyncExitStack() as stack:
-        check = Check(url, made, stack, check_line)
-        check_line.head(f"The main job, over HTTP to {url}")
+        check = Check(url, accounts, str(made.vault.receipt_key), stack)
+        check.line.head(f"The main job, over HTTP to {url}")
         try:
-            buyer, seller = await check.person("Marlene Hößler"), await check.person("Paula Reuter")
-            case = await _negotiated(check, buyer, seller)
-            await _mediated(check, buyer, seller, case)
-            await _ruled(check, buyer, seller, case)
-            await _performed(check, case)
-            await _insured(check, case)
-            await _verified(check, buyer, case)
+            await main_job(check)
             await _short_ways(check)
         except Broken as broken:
             sys.stdout.write(f"\nNOT HELD: {broken}\n")
             return 1
-    passed = time.monotonic() - check_line.began
-    sys.stdout.write(f"\n{check_line.steps} steps held in {passed:.1f} s.\n")
+    passed = time.monotonic() - check.line.began
+    sys.stdout.write(f"\n{check.line.steps} steps held in {passed:.1f} s.\n")
     return 0

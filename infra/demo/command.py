@@ -8,8 +8,8 @@ import asyncio
 import shutil
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -68,20 +68,14 @@ async def served(
     """
     with socket.create_server(("127.0.0.1", port)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        rail = FakeRail(
-            site.RAIL_SECRET,
-            state=folder / "rail.sqlite",
-            hook=f"{url}/rails/fake",
-            settle_seconds=0.5,
-        )
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-        with rail:
+        with _rail(settings, folder, hook=f"{url}/rails/fake") as rail_url:
             demo = settings.model_copy(
                 update={
                     "folder": folder,
                     "base_url": url,
                     "rail": Rail.FAKE,
-                    "rail_url": rail.url,
+                    "rail_url": rail_url,
                 }
             )
             async with parts.opened(demo) as made:
@@ -92,6 +86,18 @@ async def served(
                     _serving(built, listening),
                 ):
                     yield made, url
+
+
+@contextmanager
+def _rail(settings: Settings, folder: Path, *, hook: str) -> Iterator[str]:
+    """The address of the fake rail: of the one that the settings name, or of one of our own."""
+    if settings.rail_url is not None:
+        yield str(settings.rail_url)
+        return
+    with FakeRail(
+        site.RAIL_SECRET, state=folder / "rail.sqlite", hook=hook, settle_seconds=0.5
+    ) as rail:
+        yield rail.url
 
 
 @asynccontextmanager
