@@ -27,7 +27,7 @@ from graphql.execution.collect_fields import FieldDetails, FragmentDetails, coll
 from graphql.execution.values import VariableValues
 from graphql.language import OperationDefinitionNode
 from sqlalchemy import Column as SqlColumn
-from sqlalchemy import bindparam, case, func, select, union_all
+from sqlalchemy import bindparam, case, func, literal_column, select, union_all
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.sql import ColumnElement, FromClause, Select
@@ -226,6 +226,8 @@ class Builder:
     ) -> Text:
         """Write a leaf, a list of leaves, or an embedded object or list of a jsonb value."""
         inner = get_nullable_type(type_)
+        if not text.is_asked_once(inner, value):
+            return self._asked_once(type_, value, details, around)
         if is_leaf_type(inner):
             written = text.leaf(inner, value)
             sure = isinstance(value, SqlColumn) and not value.nullable
@@ -244,6 +246,20 @@ class Builder:
             raise NotReadable(f"{target} is read from JSON, but is not embedded")
         written = self._object(target, details, InJson(value, around))
         return _or_missing(type_, case((text.is_there(value), written)))
+
+    def _asked_once(
+        self,
+        type_: GraphQLOutputType,
+        value: ColumnElement[Any],
+        details: Details,
+        around: tuple[FromClause, ...],
+    ) -> Text:
+        """Write a value that holds a subquery, and would be asked for each of its parts."""
+        # OFFSET keeps the server from putting the subquery back into each place.
+        asked = select(value.label("value")).offset(literal_column("0")).correlate(*around)
+        once = asked.subquery(self._conditions.name())
+        written = self._value(type_, once.c.value, details, (*around, once))
+        return select(written).select_from(once).correlate(*around).scalar_subquery()
 
     def _call(
         self, field: Field, reading: Computed, details: Details, source: Source | None

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
-from graphql import GraphQLEnumType, GraphQLLeafType
+from graphql import GraphQLEnumType, GraphQLLeafType, is_leaf_type
 from sqlalchemy import (
     Boolean,
     Column,
@@ -35,6 +35,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement, visitors
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.selectable import SelectBase
 from sqlalchemy.types import BigInteger, LargeBinary
 
 VOID: Final = "\x01"
@@ -169,7 +170,7 @@ def _enum(type_: GraphQLEnumType, value: ColumnElement[Any]) -> ColumnElement[An
     # Compared with each name, the value is written once: it may hold subqueries, and of an
     # expression written as often as there are names the server makes as many plans.
     once = func.coalesce(sql_cast(value, Text), constant(VOID))
-    names = [
+    names: list[tuple[Any, Any]] = [
         (literal_column(_sql_string(found)), constant(f'"{name_}"'))
         for name_, found in stored.items()
     ]
@@ -266,6 +267,16 @@ def is_there(value: ColumnElement[Any]) -> ColumnElement[bool]:
     if isinstance(value.type, JSONB):
         return func.jsonb_typeof(value) != constant("null")
     return value.is_not(None)
+
+
+def is_asked_once(type_: Any, value: ColumnElement[Any]) -> bool:
+    """Say that writing ``value`` runs no subquery of it more than once."""
+    if getattr(type_, "name", None) not in _REPEATED and is_leaf_type(type_):
+        return True
+    return not any(isinstance(part, SelectBase) for part in visitors.iterate(value))
+
+
+_REPEATED: Final = {"Int64", "Float"}
 
 
 def extract(value: ColumnElement[Any], type_: GraphQLLeafType) -> ColumnElement[Any]:

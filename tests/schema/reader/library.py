@@ -233,6 +233,23 @@ class Shelf(Node):
     thickest: "Book | None" = read.one(
         BOOKS.c.shelf_id == SHELVES.c.id, order=(BOOKS.c.pages.desc(), BOOKS.c.id)
     )
+    first_book: Board | None = read.json(
+        sa.select(
+            sa.func.jsonb_build_object(
+                "label", BOOKS.c.title, "length", BOOKS.c.size_bytes,
+                "screws", sa.text("'[]'::jsonb"), type_=JSONB,
+            )
+        )
+        .where(BOOKS.c.shelf_id == SHELVES.c.id)
+        .order_by(BOOKS.c.id)
+        .limit(1)
+        .scalar_subquery()
+    )  # fmt: skip
+    size: Int64 = read.column(
+        sa.select(sa.cast(sa.func.coalesce(sa.func.sum(BOOKS.c.size_bytes), 0), sa.BigInteger))
+        .where(BOOKS.c.shelf_id == SHELVES.c.id)
+        .scalar_subquery()
+    )
     things: list[Annotated["Book | Mark", strawberry.union("Thing")]] = read.many(
         members=lambda: {
             Book: read.Member(BOOKS.c.shelf_id == SHELVES.c.id, (BOOKS.c.seen, BOOKS.c.id)),

@@ -1,5 +1,6 @@
 """Declarations that are missing or contradict themselves do not build."""
 
+import json
 from typing import Annotated
 
 import pytest
@@ -188,3 +189,17 @@ def test_an_array_of_a_declaration_is_bound():
     schema = strawberry.Schema(query(thing(listed) | None, read.one()))
     statement, values = planned(schema, "{ found { name } }")
     assert statement.parameters({"account": 5}, values) == [5, ["a"]]
+
+
+async def test_a_subquery_is_asked_once_however_often_its_value_is_written(asked):
+    text = (
+        "{ shelves(last: 1) { nodes { size firstBook { label lengthMm cut screws { turns } } } } }"
+    )
+    document = asked.documents.get(text, None)
+    statement = asked.reader.statement(document, document.values({}))
+    assert statement.sql.count("sum(books.size_bytes)") == 1
+    assert statement.sql.count("jsonb_build_object(") == 1
+    (node,) = json.loads((await asked(text)).data)["shelves"]["nodes"]
+    # Shelf 1 holds books 1, 7, 13 and 19; the sum is of all rows, seen or not.
+    first = {"label": "book 1 ", "lengthMm": 10**12, "cut": None, "screws": []}
+    assert node == {"size": 40 * 10**12, "firstBook": first}
