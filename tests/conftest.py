@@ -6,12 +6,18 @@ import subprocess
 
 import asyncpg
 import pytest
+from hypothesis import settings
 
 from infra import database as db
 from infra.postgres import Cluster
 from tests.servers import memory, smtp
 from tests.servers import redis as redis_server
 from tests.servers.databases import Databases
+
+
+# Hypothesis' deadline for an example is a timing that a busy machine breaks.
+settings.register_profile("concord", deadline=None)
+settings.load_profile("concord")
 
 
 @pytest.fixture(scope="session")
