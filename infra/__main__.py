@@ -7,11 +7,13 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 from infra import commands, settings
+from infra.bench import command as bench
 from infra.demo import command as demo
 from infra.settings import Settings, SettingsError
 
 Command = Callable[[Sequence[str], Settings], Coroutine[Any, Any, int]]
 COMMANDS: Final[Mapping[str, Command]] = {
+    "bench": bench.run,
     "demo": demo.run,
     "serve": commands.serve,
     "migrate": commands.migrate,

@@ -34,7 +34,7 @@ from odr.rails.rail import Rail as PaymentRail
 from schema import schema
 from schema.context import Context
 from schema.http import Endpoint, TurnedAway
-from schema.limits import LocalBuckets
+from schema.limits import Buckets, LocalBuckets
 from schema.reader.connections import Connections
 from web import app as pages
 from web import reading
@@ -55,8 +55,13 @@ class Site:
 
 
 @asynccontextmanager
-async def opened(parts: Parts, *, demo: Sequence[DemoPerson] | None = None) -> AsyncIterator[Site]:
-    """Build the site over its parts; its connections and clients are closed in the end."""
+async def opened(
+    parts: Parts, *, demo: Sequence[DemoPerson] | None = None, buckets: Buckets | None = None
+) -> AsyncIterator[Site]:
+    """Build the site over its parts; its connections and clients are closed in the end.
+
+    ``buckets`` say how much each actor may ask; left out, this process counts by itself.
+    """
     async with AsyncExitStack() as stack:
         connections = Connections(parts.urls.reader, size=parts.settings.database_connections_max)
         stack.push_async_callback(connections.close)
@@ -66,7 +71,7 @@ async def opened(parts: Parts, *, demo: Sequence[DemoPerson] | None = None) -> A
             _asker(parts),
             introspection=lambda _: parts.settings.mode is not Mode.PRODUCTION,
             examples=_examples() if parts.settings.mode is not Mode.PRODUCTION else None,
-            buckets=LocalBuckets(),
+            buckets=LocalBuckets() if buckets is None else buckets,
             actor=lambda asked: str(asked.actor.account_id),
         )
         setting = Setting(

@@ -14,7 +14,6 @@ from tests.servers import memory, smtp
 from tests.servers import redis as redis_server
 from tests.servers.databases import Databases
 
-
 # Hypothesis' deadline for an example is a timing that a busy machine breaks.
 settings.register_profile("concord", deadline=None)
 settings.load_profile("concord")

@@ -30,6 +30,8 @@ from odr.policy import Viewer
 from odr.rulebook import Rulebooks
 
 _CONNECTIONS: Final = 10
+# One plan for all: the statements are long, and planning them anew costs more than running them.
+_SETTINGS: Final = {"jit": "off", "timezone": "UTC", "plan_cache_mode": "force_generic_plan"}
 _COOKIE: Final = "concord_session"
 _SESSION: Final = """
 SELECT a.id, a.language, a.zone, array_remove(array_agg(m.organisation_id), NULL),
@@ -60,7 +62,7 @@ class Pool:
                 self.free.append(connection)
 
     async def _new(self) -> asyncpg.Connection:
-        return await asyncpg.connect(self.url, server_settings={"jit": "off", "timezone": "UTC"})
+        return await asyncpg.connect(self.url, server_settings=_SETTINGS)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -9,18 +9,18 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import bindparam, literal_column, select
+from sqlalchemy import literal_column, select
 from sqlalchemy.dialects import postgresql
 from sqlmodel import col
 
 from odr import facts, policy
 from odr.models.cases import Case
+from odr.models.states import PayoutState
 from odr.policy import Viewer
 from odr.procedure import clocks as timers
 from odr.procedure.acts import Role, State
 from odr.procedure.clocks import Clock
 from odr.rulebook import Rulebooks
-from odr.models.states import PayoutState
 from odr.words import ExhibitKind, Party, Reason, Side
 from schema.types.available import Standing
 
@@ -270,9 +270,9 @@ _RULINGS: Final = _list(
                         issue="g.issue",
                         body="g.body",
                         exhibits=_list(
-                            "SELECT e.side, e.number, e.id, {} AS v FROM ruling_citations t"
+                            f"SELECT e.side, e.number, e.id, {_object(label=_LABEL, path=_PATH)} AS v FROM ruling_citations t"
                             " JOIN exhibits e ON e.id = t.exhibit_id"
-                            " WHERE t.finding_id = g.id".format(_object(label=_LABEL, path=_PATH)),
+                            " WHERE t.finding_id = g.id",
                             "x.side, x.number, x.id",
                         ),
                     )

@@ -21,9 +21,12 @@ from starlette.types import ASGIApp
 from infra import parts, site
 from infra.bench import limit
 from infra.settings import Settings
+from schema.limits import LocalBuckets, Rate
 
 _START_SECONDS: Final = 60
+_POLL_SECONDS: Final = 0.05
 _STOP_SECONDS: Final = 20
+_UNLIMITED: Final = 10**12
 
 
 @asynccontextmanager
@@ -32,7 +35,7 @@ async def started(side: str, given: dict[str, Any]) -> AsyncIterator[int]:
     listening = socket.create_server(("127.0.0.1", 0))
     port: int = listening.getsockname()[1]
     told = json.dumps({"side": side, "socket": listening.fileno(), "settings": given})
-    process = subprocess.Popen(  # noqa: S603 - our own module
+    process = subprocess.Popen(
         [sys.executable, "-m", "infra.bench.serving"],
         stdin=subprocess.PIPE,
         pass_fds=[listening.fileno()],
@@ -53,6 +56,7 @@ async def started(side: str, given: dict[str, Any]) -> AsyncIterator[int]:
 async def _answers(port: int, process: subprocess.Popen[bytes]) -> None:
     async with asyncio.timeout(_START_SECONDS):
         while True:
+            await asyncio.sleep(_POLL_SECONDS)
             if process.poll() is not None:
                 raise RuntimeError("a server of the bench does not start")
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -80,7 +84,8 @@ async def _serve(told: dict[str, Any]) -> None:
 
 @asynccontextmanager
 async def _ours(settings: Settings) -> AsyncIterator[ASGIApp]:
-    async with parts.opened(settings) as made, site.opened(made) as built:
+    buckets = LocalBuckets(Rate(per_second=_UNLIMITED, burst=_UNLIMITED))
+    async with parts.opened(settings) as made, site.opened(made, buckets=buckets) as built:
         yield built.app
 
 

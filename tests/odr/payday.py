@@ -31,6 +31,7 @@ PRICE = 12_900
 ROUNDS_MAX = 12
 TWO_DAYS = 2 * 86_400
 NINE_DAYS = 9 * 86_400
+LATER = {"return", "reject_then_pay"}
 TERMINAL = {"paid", "rejected", "returned"}
 
 
@@ -168,17 +169,20 @@ async def play(
     boundaries = Boundaries(list(scenario.crashes))
     told: set[str] = set()
     bench.rail.wrong.clear()
+    # Some things show only after the payment was settled, some a week after.
+    waits = scenario.webhooks == "late" or bool(LATER & set(scenario.pay))
     for _ in range(ROUNDS_MAX):
-        settled = await bench.state(payout) in TERMINAL
         try:
             await _round(bench, module, payout, boundaries, told)
         except Refused as refusal:
             bench.rail.wrong.append(f"refused: {refusal!r}")
             break
-        if settled and not boundaries.crashes:
-            break
-        # Once it is settled, a week later shows whether it stays so.
         settled = await bench.state(payout) in TERMINAL
+        if settled and not (waits or boundaries.crashes):
+            break
+        if settled:
+            waits = False
+            boundaries.crashes.clear()
         await bench.advance(NINE_DAYS if settled else TWO_DAYS)
     return boundaries, bench.rail.wrong + await _wrong(bench, case, payout, reference, told)
 

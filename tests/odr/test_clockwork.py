@@ -195,6 +195,26 @@ async def test_an_act_that_arrived_in_time_counts_though_it_waited_for_the_lock(
     assert await state(admin, case_id) == "negotiating"
 
 
+async def test_a_clock_is_left_alone_while_an_act_in_time_may_still_wait(
+    desk, admin, case_id, clock
+):
+    hour = timedelta(hours=1)
+    now = await clock(10 * DAY)
+    for name, ago in (("acknowledge", 2 * hour), ("answer", hour / 2)):
+        await admin.execute(
+            "UPDATE clocks SET due = $1 WHERE case_id = $2 AND clock = $3", now - ago, case_id, name
+        )
+    assert (await clockwork.run(desk, unreported, grace=3 * hour)).fired == 0
+    assert (await clockwork.run(desk, unreported, grace=hour)).fired == 1
+    assert await acts(admin, case_id) == ["file", "note_silence"]
+    assert (await clockwork.run(desk, unreported)).fired == 1
+
+
+def test_nobody_waits_for_a_lock_as_long_as_a_clock_is_left_alone():
+    longest = timedelta(seconds=int(db.LIMITS["lock_timeout"].removesuffix("s")))
+    assert longest < GRACE
+
+
 async def until_blocked(admin) -> None:
     """Until somebody waits for a lock in this database."""
     for _ in range(500):

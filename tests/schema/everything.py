@@ -12,15 +12,22 @@ from graphql import (
 )
 
 
-def document(schema: Any, *, depth: int = 4, roots: tuple[str, ...] = ()) -> str:
-    """All root fields without required ids, each type's fields once on each way down."""
+def roots(schema: Any) -> list[str]:
+    """The root fields that need no id."""
     query = schema._schema.query_type
-    parts = [
-        _field(name, field, (query.name,), depth)
-        for name, field in query.fields.items()
-        if (name in roots if roots else not _required(field))
-    ]
-    return "{" + " ".join(parts) + "}"
+    return [name for name, field in query.fields.items() if not _required(field)]
+
+
+def document(schema: Any, root: str, *, depth: int = 4) -> str:
+    """One root field, with each type's fields once on each way down."""
+    query = schema._schema.query_type
+    return "{" + _field(root, query.fields[root], (query.name,), depth) + "}"
+
+
+def case(schema: Any) -> str:
+    """All of one case."""
+    type_ = schema._schema.type_map["Case"]
+    return f"query($id: ID!) {{ case(id: $id) {selection(type_, 2)} }}"
 
 
 def selection(type_: GraphQLObjectType, depth: int, above: tuple[str, ...] = ()) -> str:
