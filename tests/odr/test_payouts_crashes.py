@@ -44,7 +44,6 @@ async def test_wherever_it_crashes_the_rails_books_and_ours_agree(engine, admin,
             next(turns)
         await payday.audit(bench)
     assert {scenario: wrong for scenario, wrong in found.items() if wrong} == {}
-    print("COUNT", count)
     assert count >= 70  # three parts: 200 and more
 
 
