@@ -75,7 +75,7 @@ class State(StrEnum):
     COMPLETING = "completing", Stage.PERFORMANCE, "Only payments are left."
     CLOSED = "closed", Stage.CLOSED, "The case is over."
 
-    def __new__(cls, value: str, stage: Stage, meaning: str) -> Self:
+    def __new__(cls, value: str, stage: Stage = Stage.CLOSED, meaning: str = "") -> Self:
         """Make the member ``value`` with its stage and its sentence."""
         state = str.__new__(cls, value)
         state._value_ = value
