@@ -204,6 +204,9 @@ async def test_a_clock_is_left_alone_while_an_act_in_time_may_still_wait(
         await admin.execute(
             "UPDATE clocks SET due = $1 WHERE case_id = $2 AND clock = $3", now - ago, case_id, name
         )
+    async with desk.engine.connect() as conn:
+        assert await clockwork.overdue(conn, grace=3 * hour) == []
+        assert await clockwork.overdue(conn, grace=hour) == [case_id]
     assert (await clockwork.run(desk, unreported, grace=3 * hour)).fired == 0
     assert (await clockwork.run(desk, unreported, grace=hour)).fired == 1
     assert await acts(admin, case_id) == ["file", "note_silence"]
