@@ -169,7 +169,7 @@ async def _same(bench: Bench) -> None:
         for side, request in zip(("ours", "limit"), asked, strict=True):
             client = (await bench.callers(side, 1, None, None)).clients[0]
             answers.append(requests.read(*await client.ask(request)))
-        sameness.check(*answers, name)
+        sameness.check(answers[0], answers[1], name)
     orders = iter(bench.ground.orders)
     written = []
     for side, file in requests.files(bench.ground, orders).items():
@@ -181,7 +181,7 @@ async def _same(bench: Bench) -> None:
         offered = requests.read(*await client.ask(offer()))
         rows = await sameness.rows(bench.admin, ids.key(case, "ca"))
         written.append([sameness.masked(opened), sameness.masked(offered), rows])
-    sameness.check(*written, "open_case")
+    sameness.check(written[0], written[1], "open_case")
     del bench.ground.orders[:2]
 
 
@@ -219,7 +219,7 @@ async def _figures(bench: Bench, connections: int, suffix: str) -> list[Figure]:
 async def _reads(bench: Bench, connections: int, suffix: str) -> list[Figure]:
     made = []
     for name, asked in requests.reads(bench.ground).items():
-        sides = [
+        ours, limit = [
             (await bench.callers(side, connections, lambda r=request: r, requests.answered)).do
             for side, request in zip(("ours", "limit"), asked, strict=True)
         ]
@@ -227,7 +227,8 @@ async def _reads(bench: Bench, connections: int, suffix: str) -> list[Figure]:
         made.append(
             Figure(
                 name + suffix,
-                *sides,
+                sides[0],
+                sides[1],
                 count * min(connections, 3),
                 connections,
                 warm=bench.plan.warm,
@@ -255,12 +256,12 @@ async def _writes(bench: Bench, connections: int, suffix: str) -> list[Figure]:
         ("open_case", requests.files(ground, orders), opened),
         ("make_offer", requests.offers(ground, cases), lambda _: offered),
     ):
-        sides = [
+        ours, limit = [
             (await bench.callers(side, connections, make[side], check(side))).do
             for side in ("ours", "limit")
         ]
         count = plan.writes * min(connections, 3)
-        made.append(Figure(name + suffix, *sides, count, connections, warm=plan.warm))
+        made.append(Figure(name + suffix, sides[0], sides[1], count, connections, warm=plan.warm))
     return made
 
 

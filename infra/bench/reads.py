@@ -270,7 +270,8 @@ _RULINGS: Final = _list(
                         issue="g.issue",
                         body="g.body",
                         exhibits=_list(
-                            f"SELECT e.side, e.number, e.id, {_object(label=_LABEL, path=_PATH)} AS v FROM ruling_citations t"
+                            f"SELECT e.side, e.number, e.id, {_object(label=_LABEL, path=_PATH)} AS v"
+                            " FROM ruling_citations t"
                             " JOIN exhibits e ON e.id = t.exhibit_id"
                             " WHERE t.finding_id = g.id",
                             "x.side, x.number, x.id",
@@ -527,7 +528,7 @@ WHERE c.number = $1 AND (me.roles IS NOT NULL OR c.marketplace_id = ANY ($3::uui
 def case(row: Mapping[str, Any], viewer: Viewer, books: Rulebooks) -> str:
     """The answer: what the statement shows, with what is computed of its needs."""
     needs = orjson.loads(row["needs"])
-    state, reason = State(needs["state"]), Reason(needs["reason"])
+    state, reason = _STATES[needs["state"]], Reason(needs["reason"])
     seated = frozenset(Role(role) for role in needs["roles"] or ())
     roles = policy.roles_of(seated, Party(needs["claimant_party"]), operator=viewer.operator)
     book = books.version(needs["rulebook"])
@@ -554,6 +555,7 @@ def case(row: Mapping[str, Any], viewer: Viewer, books: Rulebooks) -> str:
     return f'{{"data":{{"case":{row["shown"][:-1]},{more[1:]}}}}}'
 
 
+_STATES: Final = {state.value: state for state in State}
 _WITH_TERMS: Final = {"file", "make_offer", "make_counter_offer", "propose_terms", "rule"}
 
 

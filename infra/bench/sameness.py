@@ -60,7 +60,7 @@ async def rows(admin: asyncpg.Connection, case: UUID) -> dict[str, list[Any]]:
     """All rows that belong to a case, masked, by table."""
     found = {}
     for table, condition in _OF_CASE.items():
-        sql = f"SELECT to_json(t)::text FROM {table} t WHERE {condition}"  # noqa: S608 - our names
+        sql = f"SELECT to_json(t)::text FROM {table} t WHERE {condition}"
         kept = [masked(json.loads(row[0])) for row in await admin.fetch(sql, case)]
         found[table] = sorted(kept, key=lambda row: json.dumps(row, sort_keys=True))
     return found

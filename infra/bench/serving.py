@@ -35,7 +35,7 @@ async def started(side: str, given: dict[str, Any]) -> AsyncIterator[int]:
     listening = socket.create_server(("127.0.0.1", 0))
     port: int = listening.getsockname()[1]
     told = json.dumps({"side": side, "socket": listening.fileno(), "settings": given})
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: ASYNC220 - before anything is served
         [sys.executable, "-m", "infra.bench.serving"],
         stdin=subprocess.PIPE,
         pass_fds=[listening.fileno()],
