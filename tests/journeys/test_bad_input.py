@@ -31,11 +31,11 @@ async def test_somebody_elses_case_looks_like_none_to_the_byte(hall):
     ):
         answers = []
         for case_id in (case["id"], absent):
-            given = {"caseId": case_id, "idempotencyKey": "same", **given}
+            asked = {"caseId": case_id, "idempotencyKey": "same", **given}
             answers.append(
                 await stranger.client.post(
                     "/graphql",
-                    json={"query": reading.document(act), "variables": {"input": given}},
+                    json={"query": reading.document(act), "variables": {"input": asked}},
                 )
             )
         theirs, none = answers
