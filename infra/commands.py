@@ -9,6 +9,7 @@ import uvicorn
 from infra import database, parts, site
 from infra.settings import Settings
 from odr import audit as audits
+from odr.audit import Report
 
 
 async def serve(_: Sequence[str], settings: Settings) -> int:
@@ -44,12 +45,13 @@ async def audit(_: Sequence[str], settings: Settings) -> int:
     """Replay every record and compare; prints each finding, 1 if there is any."""
     async with parts.opened(settings) as made:
         report = await audits.audit(made.office)
-    found = list(report.findings)
-    await asyncio.to_thread(_print, found)
-    return 1 if found else 0
+    await asyncio.to_thread(_print, report)
+    return 0 if report.ok else 1
 
 
-def _print(found: Sequence[object]) -> None:
-    for each in found:
+def _print(report: Report) -> None:
+    for each in report.findings:
         sys.stdout.write(f"{each}\n")
-    sys.stdout.write(f"{len(found)} findings\n")
+    for each in report.unchecked:
+        sys.stdout.write(f"not checked: {each}\n")
+    sys.stdout.write(f"{report.cases} cases, {len(report.findings)} findings\n")
