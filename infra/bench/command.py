@@ -227,8 +227,8 @@ async def _reads(bench: Bench, connections: int, suffix: str) -> list[Figure]:
         made.append(
             Figure(
                 name + suffix,
-                sides[0],
-                sides[1],
+                ours,
+                limit,
                 count * min(connections, 3),
                 connections,
                 warm=bench.plan.warm,
@@ -261,7 +261,7 @@ async def _writes(bench: Bench, connections: int, suffix: str) -> list[Figure]:
             for side in ("ours", "limit")
         ]
         count = plan.writes * min(connections, 3)
-        made.append(Figure(name + suffix, sides[0], sides[1], count, connections, warm=plan.warm))
+        made.append(Figure(name + suffix, ours, limit, count, connections, warm=plan.warm))
     return made
 
 

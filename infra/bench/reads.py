@@ -251,6 +251,7 @@ _EXHIBITS: Final = _list(
     ),
     "x.side, x.number, x.id",
 )
+_CITED: Final = _object(label=_LABEL, path=_PATH)
 _RULINGS: Final = _list(
     "SELECT r.at, r.id, {} AS v FROM rulings r WHERE r.case_id = c.id".format(
         _object(
@@ -270,7 +271,7 @@ _RULINGS: Final = _list(
                         issue="g.issue",
                         body="g.body",
                         exhibits=_list(
-                            f"SELECT e.side, e.number, e.id, {_object(label=_LABEL, path=_PATH)} AS v"
+                            f"SELECT e.side, e.number, e.id, {_CITED} AS v"
                             " FROM ruling_citations t"
                             " JOIN exhibits e ON e.id = t.exhibit_id"
                             " WHERE t.finding_id = g.id",
