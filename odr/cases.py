@@ -22,7 +22,7 @@ from odr import facts as measures
 from odr.deadlines import Slot, Start
 from odr.errors import Late, NotAllowed, NotFound, Stale, Unmet
 from odr.models.cases import Case, RunningClock
-from odr.models.states import Channel, ClockState
+from odr.models.states import COUNTED, Channel, ClockState
 from odr.procedure import clocks as timers
 from odr.procedure import table
 from odr.procedure.acts import Act, Role, Stage, State
@@ -47,7 +47,8 @@ _ADVANCE: Final = typed(
     """
 WITH moved AS (
     UPDATE cases SET
-        state = :after, outcome = :outcome, version = version + 1, acted_at = :at,
+        state = :after, outcome = :outcome, version = version + CASE WHEN :counts THEN 1 ELSE 0 END,
+        acted_at = :at,
         entered_at = CASE WHEN state = :after THEN entered_at ELSE :at END,
         closed_at = CASE WHEN :after = 'closed' THEN coalesce(closed_at, :at) END
     WHERE id = :case RETURNING version
@@ -374,6 +375,7 @@ async def advance(work: Work, held: Held, entry: Entry) -> Held:
             "start": orjson.dumps(start).decode(),
             "stop": list(entry.stop),
             "moves": moves,
+            "counts": entry.channel in COUNTED,
             "outlive": [clock.value for clock in _OUTLIVE_A_MOVE],
             "tell": [role.value for role in tell],
             **appended_at,

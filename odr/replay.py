@@ -16,6 +16,7 @@ from uuid import UUID
 from odr import terms, traces
 from odr.errors import NotAllowed
 from odr.models.states import (
+    COUNTED,
     Channel,
     ClockState,
     NeutralKind,
@@ -82,7 +83,7 @@ class Replay:
 
         ``KeyError`` or ``ValueError`` if the entry is not one that an act writes.
         """
-        self._count += 1
+        self._count += entry.channel in COUNTED
         before, after = _STATES[entry.said["before"]], _STATES[entry.said["after"]]
         self._check(entry, before, after)
         self._step(entry, before, after)

@@ -24,7 +24,7 @@ _UUIDS: Final = {"case", "id", "account", "stream", "subject", "order", "payout"
 _INSTANTS: Final = {"at", "noticed", "due", "lease"}
 _BIG: Final = {"sequence", "amount", "limit"}
 _BYTES: Final = {"leaf", "digest"}
-_BOOLEANS: Final = {"moves", "decided"}
+_BOOLEANS: Final = {"moves", "decided", "counts"}
 _UUID_LISTS: Final = {"stop", "accounts"}
 _TEXT_LISTS: Final = {"outlive", "tell", "leaving"}
 

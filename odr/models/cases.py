@@ -17,7 +17,7 @@ from odr.words import Outcome, Party, Reason, Side
 class Case(SQLModel, table=True):
     """A dispute about an order. Only ``odr.cases`` writes ``state``.
 
-    ``version`` counts the acts. ``record_root`` is the Merkle root of the record's first
+    ``version`` counts the acts outside caucus. ``record_root`` is the Merkle root of the record's first
     ``record_size`` entries, frozen when the record is closed. ``terms`` are what was settled or
     ruled in the end.
     """

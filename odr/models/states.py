@@ -116,3 +116,6 @@ class InsuranceState(Word):
 
 SETTLED = (InsuranceState.PAID, InsuranceState.DENIED, InsuranceState.CLOSED)
 """The insurance claims that an insurer finds among its settled ones."""
+
+COUNTED = frozenset({Channel.RECORD, Channel.MEDIATION})
+"""The channels whose acts count in a case's version: everybody reads it; it betrays no caucus."""

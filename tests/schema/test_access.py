@@ -126,7 +126,7 @@ async def test_a_marketplace_sees_its_customers_and_no_other_account(house):
 
 # The wall around mediation
 
-WHOLE = """query($id: ID!) { case(id: $id) {
+WHOLE = """query($id: ID!) { case(id: $id) { version viewerState
   exhibits { id label answers { body } } offers { id } clocks { kind amount { amountMinor } }
   proposals { id } messages(first: 50) { totalCount nodes { id body } }
   caucusMessages { id body } actedAt notices { kind }
