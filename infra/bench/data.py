@@ -64,8 +64,7 @@ async def made(parts: Parts, admin_url: str, *, claims: int, orders: int) -> Gro
             "SELECT count(*) FROM insurance_claims WHERE settled_at IS NOT NULL"
         )
         if there < claims:
-            given = [buyer.account_id, seller_id]
-            await admin.execute("SET session_replication_role = origin")
+            given = [buyer.account_id, seller_id, there]
             for statement in _SETTLED.split(";\n"):
                 wanted = [claims, *given][: statement.count("$")] if "$" in statement else []
                 await admin.execute(statement, *wanted)
@@ -156,7 +155,7 @@ _SETTLED: Final = """
 CREATE TEMPORARY TABLE settled AS
 SELECT n, child_id(m.id) AS order_id, child_id(m.id) AS case_id, m.id AS market, c.id AS cover_id,
     c.insurer_id, c.insured_id, $2::uuid AS buyer, service_now() - n * interval '1 minute' AS at
-FROM generate_series(1, $1::int) AS n,
+FROM generate_series($4::int + 1, $1::int) AS n,
     (SELECT id FROM organisations WHERE kind = 'marketplace' LIMIT 1) AS m,
     (SELECT * FROM covers WHERE insured_id = $3::uuid AND currency = 'EUR' LIMIT 1) AS c;
 INSERT INTO orders (id, marketplace_id, reference, buyer_id, seller_id, currency, total_minor,

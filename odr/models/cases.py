@@ -17,9 +17,9 @@ from odr.words import Outcome, Party, Reason, Side
 class Case(SQLModel, table=True):
     """A dispute about an order. Only ``odr.cases`` writes ``state``.
 
-    ``version`` counts the acts outside caucus. ``record_root`` is the Merkle root of the record's first
-    ``record_size`` entries, frozen when the record is closed. ``terms`` are what was settled or
-    ruled in the end.
+    ``version`` counts the acts outside caucus. ``record_root`` is the Merkle root of the record's
+    first ``record_size`` entries, frozen when the record is closed. ``terms`` are what was settled
+    or ruled in the end.
     """
 
     __tablename__ = "cases"

@@ -18,7 +18,7 @@ def roots(schema: Any) -> list[str]:
     return [name for name, field in query.fields.items() if not _required(field)]
 
 
-def document(schema: Any, root: str, *, depth: int = 4) -> str:
+def document(schema: Any, root: str, *, depth: int = 3) -> str:
     """One root field, with each type's fields once on each way down."""
     query = schema._schema.query_type
     return "{" + _field(root, query.fields[root], (query.name,), depth) + "}"

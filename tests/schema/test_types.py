@@ -3,27 +3,22 @@
 from datetime import datetime
 from typing import Any
 
-import pytest
-
 from odr.procedure.clocks import Clock
 from odr.rulebook import load_all
 from odr.words import SELLER_REASONS, Reason
 from schema import ids
-from schema.schema import compose
 from tests.schema import everything
 from tests.schema.house import refund
 from tests.schema.journey import STEPS, Journey, until
 
-ROOTS = everything.roots(compose())
 
-
-@pytest.mark.parametrize("root", ROOTS)
-async def test_every_field_can_be_read_by_everybody(house, root):
+async def test_every_field_can_be_read_by_everybody(house):
     journey = await until(house, "insured")
-    document = everything.document(house.api.schema, root)
-    for viewer in (*house.viewers().values(), journey.arbitrator):
-        found = await house.ask(viewer, document)
-        assert root in found
+    for root in everything.roots(house.api.schema):
+        document = everything.document(house.api.schema, root)
+        for viewer in (*house.viewers().values(), journey.arbitrator):
+            found = await house.ask(viewer, document)
+            assert root in found
 
 
 async def test_a_case_is_read_by_one_statement_whatever_it_holds(house):
@@ -369,11 +364,13 @@ async def test_settled_claims_are_filtered(house):
 async def test_the_rulebook_and_the_limits_of_uploads_are_told_beforehand(house):
     found = await house.ask(
         house.people.stranger,
-        """{ rulebook { version digest windows { window length days working } limits { name highest }
+        """{ rulebook { version digest windows { window length days working }
+          limits { name highest }
           reasons { reason filer filing remedies
             checklist { side need kinds satisfied } } }
           old: rulebook(version: "nothing") { version }
-          uploadLimits { unusedMax filenameMax mediaTypes { mediaType largest } } }""",
+          uploadLimits { unusedMax filenameMax
+            mediaTypes { mediaType largest } } }""",
     )
     book = next(iter(load_all()))
     told = found["rulebook"]
