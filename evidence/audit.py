@@ -7,7 +7,7 @@ can show both. Not bound to anything: a blob's `created` and `retained_at`.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from hashlib import sha256, sha512
 from typing import Any
 from uuid import UUID
@@ -237,9 +237,11 @@ class _Audit:
     async def _check_content(self, blob: Blob, where: str) -> None:
         digests = sha256(), sha512()
         try:
-            async for piece in blobs.read(self._vault.store, self._vault.keyring, blob):
-                for one in digests:
-                    one.update(piece)
+            content = blobs.read(self._vault.store, self._vault.keyring, blob)
+            async with aclosing(content) as pieces:
+                async for piece in pieces:
+                    for one in digests:
+                        one.update(piece)
         except (Erased, StoreFailed, NotStored) as error:
             self._report.unchecked.append(f"the content of {where}: {error}")
         except VaultError as error:

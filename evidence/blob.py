@@ -9,7 +9,8 @@ knows neither who may see a file nor what it shows.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -163,13 +164,13 @@ async def unknown(conn: AsyncConnection, found: Sequence[Stored]) -> list[Stored
 
 async def read(
     store: Store, keyring: KeyRing, blob: Blob, *, start: int = 0, size: int | None = None
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """Stream the plaintext, or `size` bytes of it from `start`, in pieces of at most 1 MiB.
 
     Every piece was checked by the cipher before it is given out: it is this blob's, in this
     place. A whole read also checks the SHA-256 at its end. Tampered if a check fails, Erased if
     the key was destroyed; in the middle of a stream too, so that a reader must take an
-    exception for a broken file.
+    exception for a broken file. Whoever may stop before the end closes it.
     """
     if blob.wrapped_key is None:
         raise Erased(f"the key of blob {blob.id} was destroyed")
@@ -191,14 +192,15 @@ async def read(
     whole = (start, end) == (0, total)
     hasher = sha256()
     number = first
-    async for sealed in _sealed_chunks(pieces):
-        chunk = await asyncio.to_thread(opener.open, sealed, last=number == final)
-        if whole:
-            await asyncio.to_thread(hasher.update, chunk)
-        from_ = start - number * cipher.CHUNK_SIZE if number == first else 0
-        to = end - number * cipher.CHUNK_SIZE if number == last else len(chunk)
-        number += 1
-        yield chunk[from_:to]
+    async with aclosing(pieces), aclosing(_sealed_chunks(pieces)) as chunks:
+        async for sealed in chunks:
+            chunk = await asyncio.to_thread(opener.open, sealed, last=number == final)
+            if whole:
+                await asyncio.to_thread(hasher.update, chunk)
+            from_ = start - number * cipher.CHUNK_SIZE if number == first else 0
+            to = end - number * cipher.CHUNK_SIZE if number == last else len(chunk)
+            number += 1
+            yield chunk[from_:to]
     if number != last + 1:
         raise Tampered(f"blob {blob.id} ends early")
     if whole and hasher.digest() != blob.plaintext.sha256:
@@ -208,9 +210,10 @@ async def read(
 async def stored_digest(store: Store, blob: Blob) -> Ciphertext:
     """Read the object as it lies in the store and give its digest and size, without the key."""
     hasher, size = sha256(), 0
-    async for piece in store.get(blob.store_key, blob.store_version):
-        await asyncio.to_thread(hasher.update, piece)
-        size += len(piece)
+    async with aclosing(store.get(blob.store_key, blob.store_version)) as pieces:
+        async for piece in pieces:
+            await asyncio.to_thread(hasher.update, piece)
+            size += len(piece)
     return Ciphertext(hasher.digest(), size)
 
 
@@ -257,7 +260,7 @@ async def _move(conn: AsyncConnection, statement: Executable, blob: UUID, needed
     return read_row(row)
 
 
-async def _sealed_chunks(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _sealed_chunks(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     buffer = bytearray()
     async for piece in pieces:
         buffer += piece

@@ -18,6 +18,7 @@ It knows no dispute: who may see which body is asked of the caller.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -193,5 +194,6 @@ async def _add_blob(vault: Vault, writer: bag.Writer, blob: Blob) -> None:
     writer.add(blob_path(blob.id, "json"), canonical.encode(about))
     name = blob_path(blob.id, extension(blob.plaintext.media_type))
     with writer.open(name, blob.plaintext.size) as file:
-        async for piece in vault.open_blob(blob):
-            await asyncio.to_thread(file.write, piece)
+        async with aclosing(vault.open_blob(blob)) as pieces:
+            async for piece in pieces:
+                await asyncio.to_thread(file.write, piece)

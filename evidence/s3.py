@@ -19,7 +19,8 @@ What S3 servers do differently, and what is done about it:
 import asyncio
 import base64
 import secrets
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from hashlib import sha256
@@ -122,22 +123,21 @@ class S3Store:
 
     async def get(
         self, key: str, version: str, *, start: int = 0, size: int | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Read a version while it comes; a connection that breaks in the middle is StoreFailed."""
         check_key(key)
         if size == 0:
             return
         last = "" if size is None else start + size - 1
         span = {} if start == 0 and size is None else {"Range": f"bytes={start}-{last}"}
-        answer = await self._call(
-            self._client.get_object, Bucket=self._bucket, Key=key, VersionId=version, **span
-        )
-        body: StreamingBody = answer["Body"]
+        answer = _Answer(self._client.get_object)
         try:
-            while piece := await self._call(body.read, PIECE_SIZE):
+            await self._call(answer.open, Bucket=self._bucket, Key=key, VersionId=version, **span)
+            while piece := await self._call(answer.read):
                 yield piece
         finally:
-            body.close()
+            # In a thread: closing waits for a read that is under way.
+            self._threads.submit(answer.close)
 
     async def stat(self, key: str) -> Stored:
         """Look at the newest version."""
@@ -335,6 +335,34 @@ class S3Store:
             raise _translate(error) from error
         except (BotoCoreError, HTTPClientError, HTTPError, OSError) as error:
             raise StoreFailed(f"the store failed: {error}") from error
+
+
+class _Answer:
+    """An object on its way, whose connection is closed even if nobody waits for it any more."""
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
+        self._body: StreamingBody | None = None
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def open(self, **asked: Any) -> None:
+        body = self._call(**asked)["Body"]
+        with self._lock:
+            self._body = body
+            if self._closed:  # while it was opened
+                body.close()
+
+    def read(self) -> bytes:
+        assert self._body is not None
+        piece: bytes = self._body.read(PIECE_SIZE)
+        return piece
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            if self._body is not None:
+                self._body.close()
 
 
 class _KeyTakenError(Exception):

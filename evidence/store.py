@@ -28,7 +28,7 @@ import fcntl
 import os
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -73,8 +73,11 @@ class Store(Protocol):
 
     def get(
         self, key: str, version: str, *, start: int = 0, size: int | None = None
-    ) -> AsyncIterator[bytes]:
-        """Read a version in pieces of at most 1 MiB, or `size` bytes of it from `start`."""
+    ) -> AsyncGenerator[bytes, None]:
+        """Read a version in pieces of at most 1 MiB, or `size` bytes of it from `start`.
+
+        Whoever may stop before the end closes it: what it holds is given back then.
+        """
         ...
 
     async def stat(self, key: str) -> Stored:
@@ -131,20 +134,19 @@ class DirectoryStore:
 
     async def get(
         self, key: str, version: str, *, start: int = 0, size: int | None = None
-    ) -> AsyncIterator[bytes]:
-        """Read a version, in threads."""
+    ) -> AsyncGenerator[bytes, None]:
+        """Read a version, in threads; the file is open for a piece at a time."""
         check_key(key)
         path = _place(self._objects, key, version)
-        with await _in_thread(_open, path) as file:
-            file.seek(start)
-            while size is None or size > 0:
-                wanted = PIECE_SIZE if size is None else min(size, PIECE_SIZE)
-                piece: bytes = await _in_thread(file.read, wanted)
-                if not piece:
-                    return
-                if size is not None:
-                    size -= len(piece)
-                yield piece
+        while size is None or size > 0:
+            wanted = PIECE_SIZE if size is None else min(size, PIECE_SIZE)
+            piece = await _in_thread(_read, path, start, wanted)
+            if not piece:
+                return
+            start += len(piece)
+            if size is not None:
+                size -= len(piece)
+            yield piece
 
     async def stat(self, key: str) -> Stored:
         """Look at an object."""
@@ -248,8 +250,11 @@ class DirectoryStore:
         return datetime.fromisoformat(text)
 
 
-def _open(path: Path) -> BinaryIO:
-    return path.open("rb")
+def _read(path: Path, start: int, size: int) -> bytes:
+    """Open, read and close in one call: a reader who is cancelled meanwhile leaves nothing open."""
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read(size)
 
 
 async def _in_thread(call: Callable[..., T], *arguments: Any) -> T:

@@ -26,7 +26,7 @@ instants are arguments.
 """
 
 import secrets
-from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -264,7 +264,7 @@ class Vault:
 
     def open_blob(
         self, blob: Blob, *, start: int = 0, size: int | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Stream a blob's plaintext, checked as it goes; see evidence.blob.read."""
         return blobs.read(self.store, self.keyring, blob, start=start, size=size)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import tracemalloc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256, sha512
@@ -235,6 +235,37 @@ class FailingStore(DirectoryStore):
     ) -> Stored:
         await asyncio.sleep(0)
         raise StoreFailed(f"no room for {size} bytes", key, source, digest, fresh)
+
+
+class CountingStore(DirectoryStore):
+    """A folder that knows how many are reading from it."""
+
+    readers = 0
+
+    async def get(
+        self, key: str, version: str, *, start: int = 0, size: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        self.readers += 1
+        try:
+            async for piece in super().get(key, version, start=start, size=size):
+                yield piece
+        finally:
+            self.readers -= 1
+
+
+async def test_whoever_stops_reading_leaves_nothing_open(tmp_path: Path, vault_keys: LocalKeys):
+    store = CountingStore(tmp_path)
+    vault = Vault(
+        origin=ORIGIN,
+        store=store,
+        keyring=vault_keys.keyring(),
+        receipt_signer=vault_keys.signer(SIGNER),
+    )
+    pieces = vault.open_blob(await deposited(vault, PHOTO))
+    assert await anext(pieces)
+    assert store.readers == 1
+    await pieces.aclose()
+    assert store.readers == 0
 
 
 async def test_a_store_that_fails_is_told_and_nothing_is_recorded(

@@ -1,11 +1,16 @@
 """The contract of evidence/store.py, against a folder and against a real S3 with Object Lock."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import boto3
@@ -14,7 +19,7 @@ from botocore.config import Config
 
 from evidence.errors import AlreadyStored, Malformed, NotStored, Retained, StoreFailed
 from evidence.s3 import CONFIG, S3Store
-from evidence.store import DirectoryStore, Store, Stored
+from evidence.store import PIECE_SIZE, DirectoryStore, Store, Stored
 
 NOW = datetime.now(UTC)
 BYTES = bytes(range(256)) * 20_000  # 5 MB: several pieces, and in one S3 test several parts
@@ -180,6 +185,42 @@ async def test_a_folder_that_fails_is_store_failed(tmp_path: Path):
         await put(store, "blobs/a", b"x")
 
 
+async def test_a_reader_who_goes_away_while_a_file_is_opened_leaves_none_open(tmp_path: Path):
+    store = DirectoryStore(tmp_path)
+    one = await put(store, "blobs/a", b"x")
+    place = tmp_path / "objects" / "blobs" / f"a@{one.version}"
+    place.unlink()
+    os.mkfifo(place)  # to be opened, it waits for a writer
+    task = asyncio.create_task(read(store, one))
+    await until(lambda: _waits_in(Path.open))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    (await asyncio.to_thread(place.open, "wb")).close()
+    await until(lambda: not _waits_in(Path.open))
+    await until(lambda: str(place) not in _open_files())
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not true():  # noqa: ASYNC110 - threads tell no event
+            await asyncio.sleep(0.01)
+
+
+def _waits_in(function: Any) -> bool:
+    """Whether a thread is inside of a function now."""
+    stacks = map(traceback.walk_stack, sys._current_frames().values())
+    return any(frame.f_code is function.__code__ for stack in stacks for frame, _ in stack)
+
+
+def _open_files() -> list[str]:
+    found = []
+    for one in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found.append(str(one.readlink()))
+    return found
+
+
 def client_for(url: str):
     return boto3.client(
         "s3",
@@ -206,6 +247,40 @@ async def test_a_server_that_hangs_is_given_up():
     server.close()
     await server.wait_closed()
     store.close()
+
+
+@pytest.mark.parametrize("opened", [False, True], ids=["before it answers", "while it sends"])
+async def test_a_reader_who_goes_away_leaves_no_connection_open(opened: bool):  # noqa: FBT001 - a parameter of the test
+    asked, gone, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        if not opened:
+            await gone.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n" + bytes(2_000_000))
+        with contextlib.suppress(ConnectionError):  # the other end closed with bytes under way
+            assert await reader.read() == b""
+        ended.set()
+        writer.close()
+
+    async with await asyncio.start_server(send, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        store = S3Store(client_for(f"http://127.0.0.1:{port}"), "vault")
+        pieces = store.get("blobs/x", "1")
+        if opened:
+            assert len(await anext(pieces)) == PIECE_SIZE
+            await pieces.aclose()
+        else:
+            task = asyncio.ensure_future(anext(pieces))
+            await asked.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            gone.set()
+        async with asyncio.timeout(10):
+            await ended.wait()
+        store.close()
 
 
 async def test_a_server_that_is_not_there_is_store_failed():
