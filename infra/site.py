@@ -24,7 +24,7 @@ from infra.parts import Parts
 from infra.rail.app import SIGNATURE
 from infra.settings import Mode, Rail
 from infra.worker import Outside, Worker
-from odr import payouts, tokens
+from odr import payouts
 from odr.errors import Invalid
 from odr.notices import Mail
 from odr.rails import http as http_rail
@@ -132,15 +132,10 @@ def _mail(parts: Parts) -> Mail:
 
 
 def _asker(parts: Parts) -> Any:
-    """Who asks: by an organisation's token, or by the session that the pages have opened."""
+    """Who asks, as ``web.session`` has found by the token or the cookie."""
 
     async def context(request: Request) -> Context:
-        kind, _, token = request.headers.get("authorization", "").partition(" ")
-        if kind.lower() == "bearer":
-            async with parts.engine.connect() as conn:
-                viewer = await tokens.viewer(conn, token.strip())
-        else:
-            viewer = request.state.viewer
+        viewer = request.state.viewer
         if viewer is None:
             raise TurnedAway(
                 401, "UNAUTHENTICATED", "Sign in, or send a token.", {"www-authenticate": "Bearer"}

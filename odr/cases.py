@@ -42,6 +42,7 @@ _STREAMS: Final = {
 }
 _DECIDED: Final = {Stage.PERFORMANCE, Stage.CLOSED}
 _OUTLIVE_A_MOVE: Final = (Clock.OFFER, Clock.PAYOUT)
+_OUTLIVE_THE_DECISION: Final = (Clock.PAYOUT,)
 
 _ADVANCE: Final = typed(
     """
@@ -350,6 +351,7 @@ async def advance(work: Work, held: Held, entry: Entry) -> Held:
     clocks = {"clocks": [*start, restarted] if restarted else start}
     appended_at = await _append(work, held, entry, role, clocks)
     outcome = _outcome(held)
+    outlive = _OUTLIVE_THE_DECISION if _decides(row) else _OUTLIVE_A_MOVE
     tell = entry.tell
     if tell is None:
         tell = [
@@ -376,7 +378,7 @@ async def advance(work: Work, held: Held, entry: Entry) -> Held:
             "stop": list(entry.stop),
             "moves": moves,
             "counts": entry.channel in COUNTED,
-            "outlive": [clock.value for clock in _OUTLIVE_A_MOVE],
+            "outlive": [clock.value for clock in outlive],
             "tell": [role.value for role in tell],
             **appended_at,
         },
@@ -393,6 +395,11 @@ async def advance(work: Work, held: Held, entry: Entry) -> Held:
 
 
 _TOLD: Final = (Role.CLAIMANT, Role.RESPONDENT, Role.MEDIATOR, Role.ARBITRATOR)
+
+
+def _decides(row: Row) -> bool:
+    """Whether the dispute is over by the move, and what is left is to perform it."""
+    return row.target.stage in _DECIDED and row.source.stage not in _DECIDED
 
 
 def _outcome(held: Held) -> Outcome | None:
@@ -465,7 +472,7 @@ async def _leave(work: Work, held: Held) -> None:
         leaving.append(Role.MEDIATOR)
     if target is State.DELIBERATING_AGAIN or target is State.APPEALED:
         leaving.append(Role.ARBITRATOR)
-    decided = target.stage in _DECIDED and source.stage not in _DECIDED
+    decided = _decides(held.row)
     if leaving or decided:
         ends = {"leaving": [role.value for role in leaving], "decided": decided}
         await work.conn.execute(_LEAVE, {"case": held.id, "at": work.at, **ends})

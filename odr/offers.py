@@ -118,13 +118,21 @@ async def _found(work: Work, offer_id: UUID) -> Offer:
 async def _open(work: Work, offer_id: UUID, act: Act, version: int | None) -> tuple[Held, Offer]:
     """Hold the case of an offer that is open; what became of it meanwhile is told."""
     found = await _found(work, offer_id)
-    held = await cases.hold(work, found.case_id, act, version=version)
+    try:
+        held = await cases.hold(work, found.case_id, act, version=version)
+    except Unmet:
+        await _still_open(work, offer_id, act)
+        raise
+    return held, await _still_open(work, offer_id, act)
+
+
+async def _still_open(work: Work, offer_id: UUID, act: Act) -> Offer:
     offer = await _found(work, offer_id)
     if offer.state == OfferState.LAPSED:
         raise Late(act=act, due=offer.valid_until)
     if offer.state != OfferState.OPEN:
         raise Unmet(act=act, fact=Fact.OPEN_OFFER_FROM_OTHER_SIDE)
-    return held, offer
+    return offer
 
 
 def _from_other_side(held: Held, offer: Offer) -> None:

@@ -359,6 +359,8 @@ class Replay:
         for row in self._running():
             if self._has_fired(row):
                 row.update(state=ClockState.FIRED, ended_at=row["due"])
+            elif self._decided and row["clock"] is Clock.OFFER:
+                row.update(state=ClockState.STOPPED, ended_at=self._decided)
         superseded = {"state": OfferState.SUPERSEDED, "ended_at": self._decided}
         is_open = {"state": OfferState.OPEN, "ended_at": None}
         for row in self.rows.of("offers").values():

@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from odr import signin
+from odr import signin, tokens
 from odr.errors import NotFound
 from odr.policy import Viewer
 from web.setting import Setting
@@ -58,6 +58,10 @@ class Sessions:
                 await scope["state"][_FORM].close()
 
     async def _signed_in(self, connection: HTTPConnection) -> tuple[Viewer | None, str | None]:
+        kind, _, token = connection.headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer":
+            async with self._setting.office.engine.connect() as conn:
+                return await tokens.viewer(conn, token.strip()), None
         cookie = connection.cookies.get(SESSION)
         if not cookie:
             return None, None
@@ -88,6 +92,12 @@ def viewer_of(request: Request) -> Viewer:
     if viewer is None:
         raise NotFound
     return viewer
+
+
+def by_token(request: Request) -> bool:
+    """Whether a program asks, by an organisation's token: no foreign page can make a browser."""
+    viewer: Viewer | None = request.state.viewer
+    return viewer is not None and viewer.scopes is not None
 
 
 def check(request: Request, given: str | None) -> None:

@@ -26,6 +26,7 @@ from web.setting import Setting
 _PIECE: Final = 256 * 1024
 _TAG: Final = "up"
 _CREATED: Final = 201
+_UNKNOWN: Final = 401
 _NOW: Final = text("SELECT service_now()")
 
 
@@ -69,8 +70,11 @@ async def _pieces(file: UploadFile) -> AsyncIterator[bytes]:
 
 
 async def put(request: Request) -> Response:
-    """Take a file as the body of a request."""
-    session.check(request, request.headers.get("x-csrf-token"))
+    """Take a file as the body of a request, from a page's script or a program with a token."""
+    if request.state.viewer is None:
+        return Response(status_code=_UNKNOWN, headers={"www-authenticate": "Bearer"})
+    if not session.by_token(request):
+        session.check(request, request.headers.get("x-csrf-token"))
     length = request.headers.get("content-length", "")
     if not length.isdecimal():
         raise Invalid(("size",), "missing")

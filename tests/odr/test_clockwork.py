@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from infra import database as db
-from odr import cases, claims, clockwork, hearings, ids, offers
+from odr import audit, cases, claims, clockwork, hearings, ids, offers
 from odr.clockwork import GRACE
 from odr.errors import Late, NotAllowed, Unmet
 from odr.procedure.acts import Act
@@ -263,9 +263,28 @@ async def test_an_offer_lapses_and_the_case_goes_on(desk, world, admin, case_id,
     row = await admin.fetchrow("SELECT * FROM offers WHERE id = $1", offer)
     assert (row["state"], row["ended_at"]) == ("lapsed", until)
     assert await state(admin, case_id) == "negotiating"
-    with pytest.raises((Late, Unmet)):
+    with pytest.raises(Late) as late:
         async with desk.work(world.buyer, ids.child(case_id)) as work:
             await offers.accept_offer(work, offer)
+    assert late.value.due == until
+
+
+async def test_an_offer_still_open_when_the_case_is_settled_ends_with_its_clock(
+    desk, world, admin, case_id, clock
+):
+    await do(desk, world.seller, claims.contest, case_id, statement="It did arrive.")
+    theirs = await do(desk, world.seller, offers.make_offer, case_id, worlds.refund(1_000))
+    mine = await do(desk, world.buyer, offers.make_offer, case_id, worlds.refund(2_000))
+    async with desk.work(world.buyer, ids.child(case_id)) as work:
+        await offers.accept_offer(work, theirs)
+
+    assert await admin.fetchval("SELECT state FROM offers WHERE id = $1", mine) == "superseded"
+    running = await admin.fetch(
+        "SELECT clock FROM clocks WHERE case_id = $1 AND state = 'running'", case_id
+    )
+    assert "offer" not in {row["clock"] for row in running}
+    async with desk.connected() as conn:
+        assert (await audit.audit_case(conn, desk, case_id)).findings == []
 
 
 async def test_a_used_slot_has_stopped_its_clock(desk, world, admin, case_id, clock):

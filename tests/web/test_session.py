@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from tests.web.conftest import CSRF, KEY
+from odr import ids, tokens
+from tests.web.conftest import CSRF, KEY, PNG
 from web import session
 
 
@@ -178,3 +179,33 @@ def test_time_moves_on_the_page_and_one_stays_signed_in(site, buyer):
     assert (site.value("SELECT service_now() AS now").now - before).days == 1
     assert buyer.get("/profile").status_code == 200
     assert buyer.post("/demo/time", form={"days": "4000"}, page="/demo").status_code == 422
+
+
+def test_a_program_uploads_a_file_by_its_token(site, open_browser):
+    seller = site.people.seller
+
+    async def made(scope: str) -> str:
+        async with site.parts.office.work(seller, ids.new(site.people.at)) as work:
+            token = await tokens.create(work, site.people.seller_id, name=scope, scopes=[scope])
+        return token.token
+
+    def put(token: str):
+        headers = {"authorization": f"Bearer {token}", "content-type": "image/png"}
+        return open_browser().client.put("/uploads", content=PNG, headers=headers)
+
+    taken = put(site.run(made("act")))
+    assert taken.status_code == 201
+    assert taken.json()["id"].startswith("up")
+    assert put(site.run(made("read"))).status_code == 404
+    assert put("concord_nothing").status_code == 401
+
+
+def test_a_token_posts_no_form(site, open_browser):
+    async def made() -> str:
+        async with site.parts.office.work(site.people.seller, ids.new(site.people.at)) as work:
+            token = await tokens.create(work, site.people.seller_id, name="both", scopes=["act"])
+        return token.token
+
+    browser = open_browser()
+    browser.client.headers["authorization"] = f"Bearer {site.run(made())}"
+    assert browser.client.post("/sign-out").status_code == 403
