@@ -12,7 +12,7 @@ import pytest
 from infra import database as db
 from odr import audit, cases, claims, clockwork, hearings, ids, offers
 from odr.clockwork import GRACE
-from odr.errors import Late, NotAllowed, Unmet
+from odr.errors import Late, NotAllowed
 from odr.procedure.acts import Act
 from odr.words import Reason
 from odr.work import SERVICE, Office
@@ -270,7 +270,7 @@ async def test_an_offer_lapses_and_the_case_goes_on(desk, world, admin, case_id,
 
 
 async def test_an_offer_still_open_when_the_case_is_settled_ends_with_its_clock(
-    desk, world, admin, case_id, clock
+    desk, world, admin, case_id
 ):
     await do(desk, world.seller, claims.contest, case_id, statement="It did arrive.")
     theirs = await do(desk, world.seller, offers.make_offer, case_id, worlds.refund(1_000))
