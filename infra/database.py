@@ -1,4 +1,4 @@
-"""The database: its roles, its schema, the service's engines, and what losing it means.
+"""The database: its roles, its schema, and the service's engines.
 
 `concord_owner` owns everything and nobody signs in as it; `concord_app` is the service, and
 `concord_reader` what it shows a viewer by, under row-level security (odr/policy.sql). The limits
@@ -6,13 +6,7 @@ on their statements are settings of the roles, not of a session, so that they ho
 pooler as well. This module knows no settings and no table but service_clock.
 """
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple, TypeVar
 
 import asyncpg
 import orjson
@@ -20,12 +14,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, make_url, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
-
-from odr.errors import Unavailable
 
 OWNER = "concord_owner"
 APP = "concord_app"
@@ -43,33 +33,18 @@ LIMITS = {
 }
 READER_LIMITS = LIMITS | {"default_transaction_read_only": "on"}
 
-PATIENCE_SECONDS = 5.0  # an embedded server restarts in 0.1 s, a failover takes a few seconds
 POOL_SECONDS_MAX = 5.0
 STATEMENTS_KEPT = 500  # prepared, on each connection
 
 LOCK_OF_ROLES = 0x636F6E63
 LOCK_OF_MIGRATIONS = 0x636F6E64
 
-# Errors by which the server says that it goes or is not there yet (PostgreSQL 18, appendix A).
-GOING = frozenset({"57P01", "57P02", "57P03", "57P05"})
-CONNECTION_EXCEPTION = "08"
-AGAIN = frozenset({"40001", "40P01"})  # serialization failure, deadlock
-
 
 class DatabaseError(RuntimeError):
     """The database is not as the service needs it; the text names every finding."""
 
 
-class Opened(NamedTuple):
-    """A transaction and the service's time when it was opened (UTC)."""
-
-    connection: AsyncConnection
-    instant: datetime
-
-
-T = TypeVar("T")
 SHOW_REVISION = f"GRANT SELECT ON public.alembic_version TO {APP}, {READER}"
-NOW = text("SELECT public.service_now()")
 
 
 # --- making ------------------------------------------------------------------------------------
@@ -141,8 +116,8 @@ def create_engine(
 ) -> AsyncEngine:
     """Return an engine for the service; nothing connects yet. The caller disposes of it.
 
-    There is no ping before use: `transaction` opens with a statement that it needs anyway, and
-    finds a dead connection by that.
+    There is no ping before use: a transaction opens with a statement that it needs anyway, and
+    a dead connection is found by that (odr/work.py).
     """
     return create_async_engine(
         _sqlalchemy_url(url),
@@ -160,54 +135,6 @@ def create_engine(
             "server_settings": {"application_name": application},
         },
     )
-
-
-@asynccontextmanager
-async def transaction(
-    engine: AsyncEngine, *, patience_seconds: float = PATIENCE_SECONDS
-) -> AsyncIterator[Opened]:
-    """Open a transaction and ask the time; commit at the end, roll back on any exception.
-
-    While nothing has been done a lost connection is replaced for `patience_seconds`. Lost later,
-    it raises Unavailable: the transaction is rolled back, unless it was lost during the commit
-    itself, when it may have been kept; idempotency keys make the repeat safe in either case.
-    """
-    connection, instant = await _open(engine, patience_seconds)
-    try:
-        yield Opened(connection, instant)
-        await connection.commit()
-    except (DBAPIError, asyncpg.PostgresError) as error:
-        if is_lost(error):
-            raise Unavailable("database") from error
-        raise
-    finally:
-        await connection.close()  # rolls back what was not committed
-
-
-async def repeat(
-    engine: AsyncEngine, act: Callable[[Opened], Awaitable[T]], *, tries_max: int = 3
-) -> T:
-    """Run the act in a transaction, again if the database chose it to break a deadlock.
-
-    A lost connection is not retried here but told (Unavailable): who holds the idempotency key
-    repeats.
-    """
-    for left in range(tries_max - 1, -1, -1):
-        try:
-            async with transaction(engine) as opened:
-                return await act(opened)
-        except DBAPIError as error:
-            if left == 0 or _sqlstate(error) not in AGAIN:
-                raise
-    raise ValueError("at least one try")
-
-
-def is_lost(error: BaseException) -> bool:
-    """Tell whether a statement failed because its connection is gone."""
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return True
-    state = _sqlstate(error)
-    return state is not None and (state in GOING or state.startswith(CONNECTION_EXCEPTION))
 
 
 async def findings(engine: AsyncEngine) -> list[str]:
@@ -299,32 +226,6 @@ async def _make_role(
     for setting, value in limits.items():
         words = value if setting == "search_path" else _literal(value)
         await connection.execute(f"ALTER ROLE {name} SET {setting} = {words}")
-
-
-async def _open(engine: AsyncEngine, patience_seconds: float) -> Opened:
-    deadline = time.monotonic() + patience_seconds
-    wait = 0.01
-    while True:
-        connection = engine.connect()
-        try:
-            await connection.start()
-            return Opened(connection, await connection.scalar(NOW))
-        except BaseException as error:
-            if connection.sync_connection is not None:
-                await connection.close()
-            # No socket, no listener, or no free connection: nothing has been done yet.
-            if not (is_lost(error) or isinstance(error, OSError | PoolTimeoutError)):
-                raise
-            if isinstance(error, PoolTimeoutError) or time.monotonic() + wait > deadline:
-                raise Unavailable("database") from error
-        await asyncio.sleep(wait)
-        wait = min(2 * wait, 0.5)
-
-
-def _sqlstate(error: BaseException) -> str | None:
-    inner = error.orig if isinstance(error, DBAPIError) else error
-    state = getattr(inner, "sqlstate", None)
-    return state if isinstance(state, str) else None
 
 
 def _sqlalchemy_url(url: str) -> URL:

@@ -9,14 +9,15 @@ crash before the commit nothing happened; after it, the sweep signs what is miss
 key finds the result.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -41,6 +42,10 @@ _LED_TO: Final = text(
 _BEFORE: Final = text(
     "SELECT act, digest, result_id FROM idempotency WHERE actor_id = :actor AND key = :key"
 )
+
+
+PATIENCE: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0)
+"""Seconds between the tries: an embedded server restarts in 0.1 s, a failover takes a few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +102,8 @@ class Office:
     ``consequences`` are the acts of the clock and of the service, by name; ``rail`` is the name of
     the payment rail for new payouts; ``approvals`` is by currency the most (minor units) that is
     paid out without a second person, a currency that is not listed always needs one (None: there
-    is no limit); ``wake`` rings the worker's bell after a commit and may be
-    lost: the outbox rows are the truth.
+    is no limit); ``wake`` rings the worker's bell after a commit and may be lost: the outbox rows
+    are the truth; ``patience`` are the seconds between the tries to reach a database that restarts.
     """
 
     engine: AsyncEngine
@@ -109,12 +114,12 @@ class Office:
     rail: str
     wake: Callable[[], None]
     approvals: Mapping[str, int] | None = None
+    patience: Sequence[float] = PATIENCE
 
     @asynccontextmanager
     async def work(self, actor: Viewer, result: UUID) -> AsyncIterator[Work]:
         """One act in one transaction, without an idempotency key (clocks, workers, seeds)."""
-        async with self.connected() as conn, conn.begin():
-            at = (await conn.execute(_ARRIVED)).scalar_one()
+        async with self._begun(_ARRIVED, {}) as (conn, at):
             work = Work(self, actor, at, at, conn, result)
             yield work
         await self._after(work)
@@ -129,8 +134,7 @@ class Office:
         """
         again = {"actor": actor.account_id, "key": key.key}
         first = again | {"act": key.act, "digest": key.digest, "result": result}
-        async with self.connected() as conn, conn.begin():
-            at = (await conn.execute(_FIRST, first)).scalar_one_or_none()
+        async with self._begun(_FIRST, first) as (conn, at):
             if at is None:
                 known = (await conn.execute(_BEFORE, again)).one()
                 if (known.act, bytes(known.digest)) != (key.act, key.digest):
@@ -143,6 +147,32 @@ class Office:
                 await conn.execute(_LED_TO, again | {"result": work.result})
         await self._after(work)
         return work.result
+
+    @asynccontextmanager
+    async def _begun(
+        self, first: TextClause, given: Mapping[str, Any]
+    ) -> AsyncIterator[tuple[AsyncConnection, Any]]:
+        """A transaction, and what its first statement answered.
+
+        Nothing was done before it: a connection that is found lost by it is replaced, for as long
+        as ``patience`` says.
+        """
+        waits = iter(self.patience)
+        async with AsyncExitStack() as stack:
+            while True:
+                try:
+                    async with AsyncExitStack() as trying:
+                        conn = await trying.enter_async_context(self.connected())
+                        await trying.enter_async_context(conn.begin())
+                        answer = (await conn.execute(first, given)).scalar_one_or_none()
+                        stack.push_async_exit(trying.pop_all())
+                        break
+                except Unavailable:
+                    wait = next(waits, None)
+                    if wait is None:
+                        raise
+                    await asyncio.sleep(wait)
+            yield conn, answer
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[AsyncConnection]:
@@ -159,7 +189,7 @@ class Office:
             try:
                 yield conn
             except (DBAPIError, ConnectionError, TimeoutError) as error:
-                if isinstance(error, DBAPIError) and not _is_lost(error):
+                if isinstance(error, DBAPIError) and not (_is_lost(error) or _gave_way(error)):
                     raise
                 raise Unavailable("database") from error
 
@@ -185,13 +215,25 @@ class Office:
 _GOING: Final = ("08", "57P")
 """How the SQLSTATEs begin by which a server goes or is not there yet (PostgreSQL, appendix A)."""
 
+_BUSY: Final = ("40", "55P03", "57014")
+"""Deadlock and serialization failure, a lock that was not got, a statement that took too long."""
+
 
 def _is_lost(error: BaseException) -> bool:
     """Whether a connection could not be made, or is gone."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
+    return _sqlstate(error).startswith(_GOING)
+
+
+def _gave_way(error: BaseException) -> bool:
+    """Whether a transaction was ended because of others that ran beside it."""
+    return _sqlstate(error).startswith(_BUSY)
+
+
+def _sqlstate(error: BaseException) -> str:
     state = getattr(getattr(error, "orig", error), "sqlstate", None)
-    return isinstance(state, str) and state.startswith(_GOING)
+    return state if isinstance(state, str) else ""
 
 
 __all__ = ["SERVICE", "Key", "Office", "Work"]

@@ -1,10 +1,7 @@
-"""The database by its two roles, and what the service sees when it goes away."""
+"""The database by its roles: what each may do, how its schema is made, whose time it is."""
 
 import asyncio
-import os
 import shutil
-import signal
-import time
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -17,10 +14,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from infra import database as db
 from infra.migrations import foundation
-from odr.errors import Unavailable
 from odr.models.metadata import metadata
 
-ONE = text("SELECT 1")
+NOW = text("SELECT public.service_now()")
 
 
 @pytest.fixture
@@ -186,24 +182,25 @@ async def test_names_and_passwords_are_quoted(own):
 
 async def test_the_service_s_time_is_the_database_s(engine):
     before = datetime.now(UTC)
-    async with db.transaction(engine) as (_, instant):
-        assert before <= instant <= datetime.now(UTC)
+    async with engine.connect() as connection:
+        assert before <= await connection.scalar(NOW) <= datetime.now(UTC)
 
 
 async def test_time_goes_on_within_a_transaction(engine):
-    async with db.transaction(engine) as (connection, instant):
-        assert await connection.scalar(db.NOW) > instant
+    async with engine.connect() as connection:
+        assert await connection.scalar(NOW) < await connection.scalar(NOW)
 
 
 async def test_a_demonstration_s_time_is_moved_forward(engine, database):
     await db.make_demonstration(database.admin_url)
-    async with db.transaction(engine) as (connection, instant):
+    async with engine.begin() as connection:
+        instant = await connection.scalar(NOW)
         moved = await connection.scalar(
             text("SELECT advance_service_clock('5 days'::interval + '1 hour'::interval)")
         )
         assert timedelta(0) < moved - instant - timedelta(days=5, hours=1) < timedelta(minutes=1)
-    async with db.transaction(engine) as (_, later):
-        assert later > moved
+    async with engine.connect() as connection:
+        assert await connection.scalar(NOW) > moved
 
 
 async def test_outside_a_demonstration_time_cannot_be_moved(connection):
@@ -230,165 +227,6 @@ async def test_a_step_back_or_too_far_is_refused(connection, database, step):
 async def test_even_the_owner_cannot_set_a_clock_that_makes_no_sense(admin, change):
     with pytest.raises((asyncpg.CheckViolationError, asyncpg.UniqueViolationError)):
         await admin.execute(change)
-
-
-# --- transactions --------------------------------------------------------------------------------
-
-
-async def write(connection, stream):
-    await connection.execute(
-        text("INSERT INTO vault_streams VALUES (:id, 0, decode(repeat('00', 32), 'hex'))"),
-        {"id": stream},
-    )
-
-
-async def streams(admin):
-    return await admin.fetchval("SELECT count(*) FROM vault_streams")
-
-
-A = "018f0000-0000-8000-8000-000000000001"
-B = "018f0000-0000-8000-8000-000000000002"
-
-
-async def test_a_transaction_is_kept_at_its_end(engine, admin):
-    async with db.transaction(engine) as (connection, _):
-        await write(connection, A)
-        assert await streams(admin) == 0
-    assert await streams(admin) == 1
-
-
-async def test_a_transaction_that_raises_leaves_nothing(engine, admin):
-    with pytest.raises(FileNotFoundError):
-        async with db.transaction(engine) as (connection, _):
-            await write(connection, A)
-            raise FileNotFoundError("a file of the act's own is no lost database")
-    assert await streams(admin) == 0
-    assert engine.pool.checkedout() == 0
-
-
-async def test_a_cancelled_transaction_leaves_nothing_and_gives_its_connection_back(engine, admin):
-    written = asyncio.Event()
-
-    async def act():
-        async with db.transaction(engine) as (connection, _):
-            await write(connection, A)
-            written.set()
-            await connection.execute(text("SELECT pg_sleep(60)"))
-
-    task = asyncio.create_task(act())
-    await written.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert await streams(admin) == 0
-    assert engine.pool.checkedout() == 0
-
-
-async def test_more_transactions_than_connections_are_told_to_come_again(database):
-    engine = db.create_engine(database.url, connections_max=1)
-    engine.pool._timeout = 0.05
-    async with db.transaction(engine):
-        with pytest.raises(Unavailable):
-            async with db.transaction(engine):
-                pass
-    await engine.dispose()
-
-
-async def test_json_goes_in_and_comes_out_as_it_was(connection):
-    value = {"ä": [1, None, True, "€"], "n": 2**53}
-    statement = text("SELECT CAST(:value AS jsonb)").bindparams()
-    got = await connection.scalar(statement, {"value": db.orjson.dumps(value).decode()})
-    assert got == value
-
-
-async def test_of_two_that_deadlock_both_get_their_turn(engine):
-    async with db.transaction(engine) as (connection, _):
-        await write(connection, A)
-        await write(connection, B)
-    both_hold_one = asyncio.Barrier(2)
-    tries = []
-
-    async def lock_both(first, second):
-        async def act(opened):
-            tries.append(first)
-            lock = text("SELECT 1 FROM vault_streams WHERE id = :id FOR UPDATE")
-            await opened.connection.execute(lock, {"id": first})
-            if tries.count(first) == 1:
-                await both_hold_one.wait()
-            await opened.connection.execute(lock, {"id": second})
-
-        await db.repeat(engine, act)
-
-    await asyncio.gather(lock_both(A, B), lock_both(B, A))
-    assert len(tries) >= 3  # one had to come again
-
-
-# --- losing it -----------------------------------------------------------------------------------
-
-
-async def test_a_restart_between_two_requests_goes_unnoticed(own, own_engine):
-    for _ in range(3):
-        async with db.transaction(own_engine) as (connection, _):
-            assert await connection.scalar(ONE) == 1
-        own.stop()
-        own.start()
-
-
-async def test_a_request_that_comes_while_the_database_is_down_waits_for_it(own, own_engine):
-    own.stop()
-
-    async def request():
-        async with db.transaction(own_engine) as (connection, _):
-            return await connection.scalar(ONE)
-
-    waiting = asyncio.create_task(request())
-    await asyncio.sleep(0.2)
-    own.start()
-    assert await waiting == 1
-
-
-async def test_a_database_that_stays_down_is_unavailable(own, own_engine):
-    own.stop()
-    before = time.monotonic()
-    with pytest.raises(Unavailable) as refused:
-        async with db.transaction(own_engine, patience_seconds=0.3):
-            pass
-    assert refused.value.retryable
-    assert refused.value.part == "database"
-    assert time.monotonic() - before < db.PATIENCE_SECONDS
-
-
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-async def test_a_database_that_goes_in_the_middle_is_unavailable_and_nothing_is_half_done(
-    own, own_engine, how
-):
-    with pytest.raises(Unavailable):
-        async with db.transaction(own_engine) as (connection, _):
-            await write(connection, A)
-            os.kill(own.pid(), how)
-            own.stop()
-            own.start()
-            await write(connection, B)
-    async with db.transaction(own_engine) as (connection, _):
-        assert await connection.scalar(text("SELECT count(*) FROM vault_streams")) == 0
-
-
-async def test_a_database_that_goes_before_the_commit_is_unavailable(own, own_engine):
-    with pytest.raises(Unavailable):
-        async with db.transaction(own_engine) as (connection, _):
-            await write(connection, A)
-            own.stop()
-            own.start()
-    async with db.transaction(own_engine) as (connection, _):
-        assert await connection.scalar(text("SELECT count(*) FROM vault_streams")) == 0
-
-
-async def test_a_backend_that_an_administrator_ends_is_unavailable(engine, admin):
-    with pytest.raises(Unavailable):
-        async with db.transaction(engine) as (connection, _):
-            pid = await connection.scalar(text("SELECT pg_backend_pid()"))
-            await admin.execute("SELECT pg_terminate_backend($1)", pid)
-            await connection.execute(ONE)
 
 
 # --- migrations ----------------------------------------------------------------------------------
