@@ -51,7 +51,15 @@ CONFIG = Config(
 )
 MULTIPART_SIZE = 64 * 1024 * 1024  # larger objects go up in parts of this size
 
-_NOT_FOUND = {"404", "NoSuchKey", "NoSuchVersion", "NotFound", "MethodNotAllowed", "405"}
+_NOT_FOUND = {
+    "404",
+    "NoSuchKey",
+    "NoSuchVersion",
+    "NotFound",
+    "MethodNotAllowed",
+    "405",
+    "ObjectLockConfigurationNotFoundError",
+}
 _TAKEN = {"412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
 _DENIED = {"403", "AccessDenied", "InvalidRequest", "ObjectLocked"}
 _DIGEST = "sha256"  # the metadata under which an object's digest is kept
@@ -89,8 +97,12 @@ class S3Store:
         versioning = await self._call(self._client.get_bucket_versioning, Bucket=self._bucket)
         if versioning.get("Status") != "Enabled":
             raise StoreFailed(f"bucket {self._bucket} keeps no versions")
-        lock = await self._call(self._client.get_object_lock_configuration, Bucket=self._bucket)
-        if lock["ObjectLockConfiguration"].get("ObjectLockEnabled") != "Enabled":
+        try:
+            lock = await self._call(self._client.get_object_lock_configuration, Bucket=self._bucket)
+            locks = lock["ObjectLockConfiguration"].get("ObjectLockEnabled") == "Enabled"
+        except NotStored:
+            locks = False
+        if not locks:
             raise StoreFailed(f"bucket {self._bucket} has no Object Lock")
         self._writes_once = await self._probe()
 

@@ -6,9 +6,12 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
+from evidence.errors import KeyMissing, StoreFailed
 from infra import commands, settings
 from infra.bench import command as bench
+from infra.database import DatabaseError
 from infra.demo import command as demo
+from infra.postgres import PostgresError
 from infra.settings import Settings, SettingsError
 
 Command = Callable[[Sequence[str], Settings], Coroutine[Any, Any, int]]
@@ -22,7 +25,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a command; 2 for one that there is not, or settings that cannot be."""
+    """Run a command; 2 for one that there is not, or settings that cannot be; 1 if a part fails."""
     name, *rest = arguments or [""]
     if name not in COMMANDS:
         sys.stderr.write(f"usage: python -m infra {' | '.join(COMMANDS)}\n")
@@ -34,6 +37,9 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     try:
         return asyncio.run(_until_told(COMMANDS[name](rest, found)))
+    except (DatabaseError, PostgresError, KeyMissing, StoreFailed) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
 

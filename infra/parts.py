@@ -5,17 +5,16 @@ argument. What serves pages and what runs the worker take these parts; nothing e
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import boto3
-from botocore.config import Config
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from evidence import media
+from evidence import media, s3
 from evidence.s3 import S3Store
 from evidence.store import DirectoryStore, Store
 from evidence.vault import Vault
@@ -28,7 +27,6 @@ from odr.rulebook import Rulebooks
 from odr.work import Office
 
 _DATABASE: Final = "concord"
-_S3_SECONDS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
         opened_keys = await keys.opened(
             settings.keys, settings.key_passphrase.get_secret_value(), settings.origin
         )
-        store = _store(settings, stack)
+        store = await _store(settings, stack)
         vault = Vault(
             origin=settings.origin,
             store=store,
@@ -74,12 +72,25 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
             size_max=sizes(settings),
         )
         bell = asyncio.Event()
-        made = office(engine, vault, opened_keys, rail=settings.rail.value, wake=bell.set)
+        made = office(
+            engine,
+            vault,
+            opened_keys,
+            rail=settings.rail.value,
+            wake=bell.set,
+            approvals=settings.approvals,
+        )
         yield Parts(settings, urls, engine, opened_keys, store, vault, made, bell)
 
 
 def office(
-    engine: AsyncEngine, vault: Vault, opened_keys: Keys, *, rail: str, wake: Callable[[], None]
+    engine: AsyncEngine,
+    vault: Vault,
+    opened_keys: Keys,
+    *,
+    rail: str,
+    wake: Callable[[], None],
+    approvals: Mapping[str, int] | None = None,
 ) -> Office:
     """The office of acts over these parts, with the rulebooks that are installed."""
     return Office(
@@ -90,6 +101,7 @@ def office(
         consequences=actions.CONSEQUENCES,
         rail=rail,
         wake=wake,
+        approvals=approvals,
     )
 
 
@@ -122,7 +134,7 @@ def _spool(settings: Settings) -> Path:
     return folder
 
 
-def _store(settings: Settings, stack: AsyncExitStack) -> Store:
+async def _store(settings: Settings, stack: AsyncExitStack) -> Store:
     if settings.store_folder is not None:
         return DirectoryStore(settings.store_folder)
     bucket = settings.store_bucket
@@ -136,13 +148,9 @@ def _store(settings: Settings, stack: AsyncExitStack) -> Store:
         region_name=settings.s3_region,
         aws_access_key_id=access.get_secret_value() if access else None,
         aws_secret_access_key=secret.get_secret_value() if secret else None,
-        config=Config(
-            connect_timeout=_S3_SECONDS,
-            read_timeout=_S3_SECONDS * 3,
-            retries={"max_attempts": 3, "mode": "standard"},
-            max_pool_connections=32,
-        ),
+        config=s3.CONFIG,
     )
     store = S3Store(client, bucket)
     stack.callback(store.close)
+    await store.check()
     return store

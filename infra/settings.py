@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -25,6 +26,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
+
+from odr import money
 
 PREFIX = "CONCORD_"
 PREFIX_OF_TESTS = "CONCORD_TEST_"  # addresses of servers that the test bench may use
@@ -69,6 +72,20 @@ def _url_of(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _amounts(value: Any) -> Any:
+    """Read ``EUR=100000,JPY=15000000``: whole minor units by currency (ISO 4217)."""
+    if not isinstance(value, str):
+        return value
+    pairs = [pair.partition("=") for pair in value.split(",")]
+    amounts = {currency.strip(): amount for currency, _, amount in pairs}
+    if len(amounts) != len(pairs) or not all(
+        currency in money.EXPONENTS and amount.isascii() and amount.isdigit()
+        for currency, amount in amounts.items()
+    ):
+        raise ValueError("must be like EUR=100000,JPY=15000000, each currency once")
+    return {currency: int(amount) for currency, amount in amounts.items()}
+
+
 def _no_slash(value: str) -> str:
     return value.rstrip("/")
 
@@ -76,6 +93,7 @@ def _no_slash(value: str) -> str:
 DatabaseUrl = Annotated[SecretStr, _url_of("postgresql")]
 RedisUrl = Annotated[SecretStr, _url_of("redis", "rediss", "unix")]
 MailUrl = Annotated[SecretStr, _url_of("smtp", "smtps")]
+Approvals = Annotated[dict[str, int], BeforeValidator(_amounts)]
 HttpUrl = Annotated[str, _url_of("http", "https"), AfterValidator(_no_slash)]
 
 
@@ -141,6 +159,11 @@ class Settings(BaseModel):
     )
     rail: Rail = Field(Rail.MANUAL, description="how money leaves: `manual` or `fake`")
     rail_url: HttpUrl | None = Field(None, description="address of the fake rail")
+    approvals: Approvals | None = Field(
+        None,
+        description="payouts above these minor units, and of other currencies, want a second"
+        " person: `EUR=100000,JPY=15000000`; without it none does",
+    )
 
     upload_bytes_max: int = Field(
         50 * 2**20, ge=1, le=5 * 2**30, description="size of one file at most"

@@ -3,14 +3,17 @@
 import os
 import shutil
 import subprocess
+from uuid import uuid4
 
 import asyncpg
+import boto3
 import pytest
 from hypothesis import settings
 
+from evidence.s3 import CONFIG
 from infra import database as db
 from infra.postgres import Cluster
-from tests.servers import memory, smtp
+from tests.servers import ceph, memory, smtp
 from tests.servers import redis as redis_server
 from tests.servers.databases import Databases
 
@@ -119,6 +122,37 @@ def redis_url(redis_address):
     """The address of a real Redis with nothing in it."""
     redis_server.empty(redis_address)
     return redis_address
+
+
+@pytest.fixture(scope="session")
+def s3_address(tmp_path_factory):
+    """The address and keys of a real S3 with Object Lock."""
+    if address := ceph.given(os.environ):
+        yield address
+        return
+    with ceph.Ceph(tmp_path_factory.mktemp("ceph")) as running:
+        yield running.address
+
+
+@pytest.fixture(scope="session")
+def s3(s3_address):
+    """A client of the real S3."""
+    return boto3.client(
+        "s3",
+        endpoint_url=s3_address.url,
+        region_name=s3_address.region,
+        aws_access_key_id=s3_address.access_key,
+        aws_secret_access_key=s3_address.secret_key,
+        config=CONFIG,
+    )
+
+
+@pytest.fixture(scope="session")
+def bucket(s3):
+    """The client, and the name of a bucket as the vault needs it."""
+    name = f"vault-{uuid4()}"
+    s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    return s3, name
 
 
 @pytest.fixture(scope="session")

@@ -47,6 +47,12 @@ def test_a_whole_production_environment_is_read():
     assert found.mail_folder is None
 
 
+def test_amounts_above_which_a_second_person_approves_are_read_by_currency():
+    found = settings.read({"CONCORD_APPROVALS": "EUR=100000, JPY=15000000"})
+    assert found.approvals == {"EUR": 100_000, "JPY": 15_000_000}
+    assert settings.read({}).approvals is None
+
+
 def test_an_empty_variable_is_not_set():
     assert settings.read({"CONCORD_PORT": "", "CONCORD_REDIS_URL": ""}) == settings.read({})
 
@@ -95,7 +101,10 @@ def test_a_final_slash_is_taken_off():
         ({"CONCORD_RAIL": "fake"}, "CONCORD_RAIL_URL goes with"),
         ({"CONCORD_RAIL_URL": "http://127.0.0.1:1"}, "CONCORD_RAIL_URL goes with"),
         ({"CONCORD_RAIL": "stripe"}, "CONCORD_RAIL"),
-        ({"CONCORD_UPLOAD_BYTES_PER_CLAIM_MAX": "1"}, "less than one file may have"),
+        ({"CONCORD_APPROVALS": "EUR"}, "each currency once"),
+        ({"CONCORD_APPROVALS": "EUR=1.5"}, "each currency once"),
+        ({"CONCORD_APPROVALS": "XXX=1"}, "each currency once"),
+        ({"CONCORD_APPROVALS": "EUR=1,EUR=2"}, "each currency once"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(change, problem):

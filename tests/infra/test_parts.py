@@ -1,0 +1,56 @@
+"""The service's parts over a real S3: what is taken, and what stops the start."""
+
+from uuid import uuid4
+
+import pytest
+
+from evidence.errors import StoreFailed
+from evidence.s3 import S3Store
+from infra import parts
+from infra.__main__ import main
+from infra.settings import Settings
+
+
+@pytest.fixture
+def given(database, s3_address, tmp_path):
+    """Settings over this test's database and the S3, all but the bucket."""
+    return {
+        "folder": tmp_path,
+        "database_url": database.url,
+        "database_reader_url": database.reader_url,
+        "s3_endpoint": s3_address.url,
+        "s3_region": s3_address.region,
+        "s3_access_key": s3_address.access_key,
+        "s3_secret_key": s3_address.secret_key,
+    }
+
+
+async def test_a_bucket_with_object_lock_is_taken(given, bucket):
+    _, name = bucket
+    async with parts.opened(Settings(**given, store=f"s3://{name}")) as made:
+        assert isinstance(made.store, S3Store)
+        assert made.vault.store is made.store
+
+
+@pytest.mark.parametrize(
+    ("versions", "missing"), [(False, "keeps no versions"), (True, "no Object Lock")]
+)
+async def test_a_bucket_that_protects_nothing_stops_the_start(given, s3, versions, missing):
+    name = f"plain-{uuid4()}"
+    s3.create_bucket(Bucket=name)
+    if versions:
+        asked = {"Status": "Enabled"}
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration=asked)
+    with pytest.raises(StoreFailed, match=missing):
+        async with parts.opened(Settings(**given, store=f"s3://{name}")):
+            pass
+
+
+def test_a_part_that_fails_is_told_in_one_line(given, monkeypatch, capsys):
+    told = given | {"store": f"s3://nothing-{uuid4()}", "database_url": given["database_url"]}
+    for field, value in told.items():
+        monkeypatch.setenv(f"CONCORD_{field.upper()}", str(value))
+    assert main(["serve"]) == 1
+    found = capsys.readouterr().err
+    assert found.count("\n") == 1
+    assert told["s3_secret_key"] not in found
