@@ -38,9 +38,10 @@ bench: $(VENV)/for-building packages ## speed, each figure beside its limit; wri
 long: $(VENV)/for-building packages ## the thousands of scenarios
 	$(RUN) -m pytest -m long $(ARGS) || [ $$? -eq 5 ]
 
-docs: $(VENV)/for-building ## renew what is generated in the README files
+docs: $(VENV)/for-building ## renew what is generated: tables in the README files, the SDL
 	@$(RUN) -m infra.settings
 	@$(RUN) -m odr.procedure.docs
+	@$(RUN) -m schema.sdl
 
 migration: $(VENV)/for-building ## render the first revision from the models
 	@$(RUN) -m infra.migrations.foundation
