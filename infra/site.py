@@ -63,6 +63,7 @@ async def opened(
     ``buckets`` say how much each actor may ask; left out, this process counts by itself.
     """
     async with AsyncExitStack() as stack:
+        base = parts.settings.base_url
         connections = Connections(parts.urls.reader, size=parts.settings.database_connections_max)
         stack.push_async_callback(connections.close)
         api = schema.build(connections, moves_time=parts.settings.is_demo)
@@ -77,13 +78,14 @@ async def opened(
         setting = Setting(
             endpoint=endpoint,
             office=parts.office,
-            base_url=parts.settings.base_url,
-            secure=parts.settings.base_url.startswith("https"),
+            base_url=base,
+            secure=base.startswith("https"),
             upload_sizes=parts.vault.size_max,
             demo=demo,
         )
         rail = await _rail(parts, stack)
         more: list[BaseRoute] = [
+            Route("/graphql", endpoint),
             Mount("/graphql", endpoint),
             Route("/health", _health(parts)),
             Route("/rails/fake", _webhook(parts), methods=["POST"]),
@@ -92,8 +94,8 @@ async def opened(
             rail=rail,
             mail=_mail(parts),
             translate=lambda language, text: Wording(language, "UTC").gettext(text),
-            link=lambda _: f"{parts.settings.base_url}/notices",
-            sign_in_link=lambda secret: f"{parts.settings.base_url}/sign-in/{secret}",
+            link=lambda number: f"{base}/cases/{number}" if number else f"{base}/notices",
+            sign_in_link=lambda secret: f"{base}/sign-in/{secret}",
         )
         made = Worker(worker.duties(parts.office, outside), parts.bell)
         yield Site(pages.build(setting, *more), made)

@@ -44,8 +44,8 @@ _REGIONS: Final = {"en": "en_GB"}
 Translate = Callable[[str, str], str]
 """Gives, for a language (BCP 47) and an English text, the text; the English where there is none."""
 
-Link = Callable[[UUID | None], str]
-"""Gives the address of a case's page, and of the reader's own for None."""
+Link = Callable[[str | None], str]
+"""Gives the address of a case's page by its number, and of the reader's notices for None."""
 
 
 # Telling.
@@ -182,7 +182,7 @@ def render(told: Told, translate: Translate, link: Link) -> Rendered:
         return translate(told.language, english).format(**given)
 
     what = say(sentences.sentence(told.kind))
-    address = link(told.case_id)
+    address = link(told.number)
     if told.number is None:
         return Rendered(what, _letter(what, say(SEE_HOME, link=address), say(AUTOMATIC)))
     lines = [

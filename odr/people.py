@@ -1,14 +1,14 @@
 """People: accounts, organisations, who acts for which, and so who a viewer is.
 
 An account is a person, found by their e-mail address; it is never changed by being registered
-again. Organisations act through their members. Who may see and do what follows in ``odr.policy``.
+again, only by the person. Organisations act through their members. Who may see and do what follows in ``odr.policy``.
 """
 
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, delete, exists, func, select
+from sqlalchemy import ColumnElement, Row, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
@@ -100,6 +100,26 @@ async def register(work: Work, person: Person, path: bounds.Path = ()) -> UUID:
     if found is None:
         raise NotFound
     return found
+
+
+async def set_preferences(
+    work: Work, account_id: UUID, *, language: str | None = None, zone: str | None = None
+) -> None:
+    """Change how a person is shown things: a language (BCP 47), a time zone (IANA), or both.
+
+    By the person only, never by a token. What is left out stays; ``Invalid`` if all is.
+    """
+    policy.require_person(work.actor)
+    if account_id != work.actor.account_id:
+        raise NotFound
+    given: dict[str, str] = {}
+    if language is not None:
+        given["language"] = bounds.language(language, ("language",))
+    if zone is not None:
+        given["zone"] = bounds.zone(zone, ("zone",))
+    if not given:
+        raise Invalid((), "missing")
+    await work.conn.execute(update(Account).where(col(Account.id) == account_id).values(**given))
 
 
 async def open_organisation(

@@ -8,6 +8,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
 
 from schema import scalars
+from schema.mutations.account import AccountActs
 from schema.mutations.claims import ClaimActs
 from schema.mutations.exhibits import ExhibitActs
 from schema.mutations.hearings import HearingActs
@@ -42,6 +43,7 @@ OTHERS: Final = (
     InsuranceActs,
     PayoutActs,
     NoticeActs,
+    AccountActs,
     TokenActs,
     RosterActs,
 )

@@ -39,8 +39,8 @@ def english(_: str, text: str) -> str:
     return text
 
 
-def link(case_id) -> str:
-    return f"https://service.example/cases/{case_id}"
+def link(number) -> str:
+    return f"https://service.example/cases/{number}"
 
 
 def outside(mail) -> Outside:
@@ -120,7 +120,7 @@ async def test_an_act_is_told_by_mail_and_the_answer_kept(bench, post, bell, mai
     (mail,) = mailbox.to(await email(admin, world.seller))
     number = await admin.fetchval("SELECT number FROM cases WHERE id = $1", case_id)
     assert mail["Subject"] == f"Case {number}: A claim was filed."
-    assert link(case_id) in mail.get_content()
+    assert link(number) in mail.get_content()
     (notice,) = await admin.fetch("SELECT * FROM notices")
     assert notice["proof"] == "250 OK"
     assert await admin.fetchval("SELECT count(*) FROM outbox WHERE state <> 'done'") == 0

@@ -31,8 +31,8 @@ def translated(language: str, said: str) -> str:
     return Wording(language, "UTC").gettext(said)
 
 
-def link(case_id: UUID | None) -> str:
-    return f"https://service.example/{case_id or ''}"
+def link(number: str | None) -> str:
+    return f"https://service.example/{number or ''}"
 
 
 def told(**other: object) -> Told:
@@ -99,7 +99,7 @@ def test_a_letter_says_what_was_done_what_is_due_and_what_happens_by_default():
         # Summer time begins in that very hour.
         "- Offer, by 28 March 2027 at 03:00 (Central European Summer Time, GMT+02:00)."
         " If nothing is done by then: The offer lapses and the case goes on.\n\n"
-        f"Everything is in the case: https://service.example/{CASE}\n\n"
+        "Everything is in the case: https://service.example/2611-0001-0002-17\n\n"
         "This letter was sent automatically.\n"
     )
 

@@ -66,6 +66,41 @@ async def test_an_account_is_found_by_its_address_in_any_case(place):
     assert (viewer.language, viewer.zone) == ("zh-Hant", "Asia/Taipei")
 
 
+async def test_a_person_chooses_language_and_zone_each_by_itself(place):
+    buyer = place.people.buyer
+    await place.do(buyer, people.set_preferences, buyer.account_id, language="zh-CN")
+    await place.do(buyer, people.set_preferences, buyer.account_id, zone="Asia/Shanghai")
+    viewer = await place.viewer(buyer.account_id)
+    assert (viewer.language, viewer.zone) == ("zh-CN", "Asia/Shanghai")
+
+
+async def test_nobody_chooses_for_somebody_else_and_no_token_does(place):
+    buyer, seller = place.people.buyer, place.people.seller
+    token = replace(buyer, scopes=frozenset({"read", "act"}))
+    for actor in (seller, place.people.operator, token):
+        with pytest.raises(NotFound):
+            await place.do(actor, people.set_preferences, buyer.account_id, language="zh")
+    assert (await place.viewer(buyer.account_id)).language == buyer.language
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "code"),
+    [
+        ({"language": "xx"}, ("language",), "unknown_language"),
+        ({"language": ""}, ("language",), "unknown_language"),
+        ({"zone": "Mars/Olympus"}, ("zone",), "unknown_zone"),
+        ({"language": "zh", "zone": ""}, ("zone",), "unknown_zone"),
+        ({}, (), "missing"),
+    ],
+)
+async def test_a_language_or_zone_that_there_is_not_is_refused(place, given, path, code):
+    buyer = place.people.buyer
+    with pytest.raises(Invalid) as refused:
+        await place.do(buyer, people.set_preferences, buyer.account_id, **given)
+    assert (refused.value.path, refused.value.code) == (path, code)
+    assert await place.viewer(buyer.account_id) == buyer
+
+
 async def test_the_operator_lets_an_organisation_in(place):
     account = await place.do(SERVICE, people.register, ANN)
     opened = await place.do(

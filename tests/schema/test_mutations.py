@@ -494,7 +494,13 @@ async def test_a_marketplace_registers_its_trade(house):
     order = await house.done(people.marketplace, "registerOrder", **given)
     again = await house.done(people.marketplace, "registerOrder", **given)
     assert order["order"]["id"] == again["order"]["id"]
-    order_id = order["order"]["id"]
+    other = await house.refused(people.marketplace, "registerOrder", **given | {"category": "toys"})
+    assert other["code"] == "CONFLICT"
+    await _paid_and_shipped(house, order["order"]["id"])
+
+
+async def _paid_and_shipped(house, order_id):
+    people = house.people
     await house.done(
         people.marketplace,
         "registerPayment",
@@ -546,8 +552,6 @@ async def test_a_marketplace_registers_its_trade(house):
         "policy": {"returnDays": 14, "listing": "A lamp"},
         "buyerName": "New Buyer",
     }
-    other = await house.refused(people.marketplace, "registerOrder", **given | {"category": "toys"})
-    assert other["code"] == "CONFLICT"
 
 
 async def test_bonds_and_covers_are_registered(house):
@@ -659,6 +663,22 @@ async def test_a_notice_is_read_by_its_own_account_only(house):
     assert error["code"] == "NOT_FOUND"
     done = await house.done(house.people.seller, "readNotice", noticeId=notice["id"])
     assert done["notice"]["readAt"] is not None
+
+
+async def test_a_person_chooses_language_and_zone(house):
+    given = {"language": "zh", "zone": "Asia/Shanghai", "idempotencyKey": "once"}
+    done = await house.done(house.people.buyer, "setPreferences", **given)
+    assert (done["account"]["language"], done["account"]["zone"]) == ("zh", "Asia/Shanghai")
+    await house.done(house.people.buyer, "setPreferences", language="en")
+    again = await house.done(house.people.buyer, "setPreferences", **given)
+    assert again["account"]["language"] == "en", "the same key does nothing anew"
+    error = await house.refused(house.people.buyer, "setPreferences", **given | {"zone": "UTC"})
+    assert error["code"] == "CONFLICT"
+    error = await house.refused(house.people.buyer, "setPreferences", zone="Mars/Olympus")
+    assert (error["code"], error["path"]) == ("INVALID", ["zone"])
+    token = replace(house.people.marketplace, scopes=frozenset({"read", "act"}), personal=False)
+    error = await house.refused(token, "setPreferences", language="zh")
+    assert error["code"] == "NOT_FOUND"
 
 
 async def test_the_operator_keeps_roster_and_organisations(house):
