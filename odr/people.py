@@ -1,7 +1,8 @@
 """People: accounts, organisations, who acts for which, and so who a viewer is.
 
 An account is a person, found by their e-mail address; it is never changed by being registered
-again, only by the person. Organisations act through their members. Who may see and do what follows in ``odr.policy``.
+again, only by the person. Organisations act through their members. Who may see and do what
+follows in ``odr.policy``.
 """
 
 from dataclasses import dataclass
