@@ -33,7 +33,7 @@ check: $(VENV)/for-building ## format, lint, types, import contracts
 	$(VENV)/bin/lint-imports
 
 bench: $(VENV)/for-building packages ## speed, each figure beside its limit; written to build/bench.json
-	@$(RUN) -m infra bench $(ARGS)
+	@$(RUN) -m infra.bench $(ARGS)
 
 long: $(VENV)/for-building packages ## the thousands of scenarios
 	$(RUN) -m pytest -m long $(ARGS) || [ $$? -eq 5 ]

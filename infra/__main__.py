@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from evidence.errors import KeyMissing, StoreFailed
 from infra import commands, settings
-from infra.bench import command as bench
 from infra.database import DatabaseError
 from infra.demo import command as demo
 from infra.postgres import PostgresError
@@ -16,7 +15,6 @@ from infra.settings import Settings, SettingsError
 
 Command = Callable[[Sequence[str], Settings], Coroutine[Any, Any, int]]
 COMMANDS: Final[Mapping[str, Command]] = {
-    "bench": bench.run,
     "demo": demo.run,
     "serve": commands.serve,
     "migrate": commands.migrate,

@@ -6,6 +6,9 @@ on their statements are settings of the roles, not of a session, so that they ho
 pooler as well. This module knows no settings and no table but service_clock.
 """
 
+import itertools
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -132,6 +135,8 @@ def create_engine(
             "command_timeout": None,  # the role's statement_timeout ends it on the server as well
             "statement_cache_size": 0,  # SQLAlchemy's adapter keeps the prepared statements
             "prepared_statement_cache_size": STATEMENTS_KEPT,
+            # A statement without a name is parsed and planned anew at each execution.
+            "prepared_statement_name_func": partial(_statement_name, itertools.count(1)),
             "server_settings": {"application_name": application},
         },
     )
@@ -226,6 +231,10 @@ async def _make_role(
     for setting, value in limits.items():
         words = value if setting == "search_path" else _literal(value)
         await connection.execute(f"ALTER ROLE {name} SET {setting} = {words}")
+
+
+def _statement_name(numbers: Iterator[int]) -> str:
+    return f"act_{next(numbers)}"
 
 
 def _sqlalchemy_url(url: str) -> URL:

@@ -21,7 +21,7 @@ from typing import Any, Final
 import asyncpg
 
 from infra import parts
-from infra.bench import data, figures, record, requests, sameness, serving, storage
+from infra.bench import data, effort, figures, record, requests, sameness, serving, storage
 from infra.bench.data import Ground
 from infra.bench.figures import CONNECTIONS, Callers, Figure, Measured
 from infra.bench.storage import Bucket
@@ -81,6 +81,10 @@ class Bench:
     bucket: Bucket | None
     stack: AsyncExitStack
     cases: dict[str, list[str]] = field(default_factory=lambda: {"ours": [], "limit": []})
+
+    def spent(self) -> float | None:
+        """The CPU seconds of all that is up."""
+        return effort.spent(self.folder / "ceph" / "run")
 
     async def callers(self, side: str, connections: int, make: Any, check: Any) -> Callers:
         """Clients of one server, closed in the end."""
@@ -191,7 +195,7 @@ async def _measured(bench: Bench, only: tuple[str, ...]) -> Any:
         suffix = "" if connections == 1 else f"_c{connections}"
         for figure in await _figures(bench, connections, suffix):
             if figure.name.startswith(only):
-                done = await figures.measure(figure, bench.plan.rounds)
+                done = await figures.measure(figure, bench.plan.rounds, bench.spent)
                 sys.stderr.write(f"{figure.name}: {done.ratio:.2f}\n")
                 yield done
 

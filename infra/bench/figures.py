@@ -5,10 +5,10 @@ round measures one side and then the other, and what is told is the median of th
 """
 
 import asyncio
-import statistics
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any, Final
 
 from infra.bench.client import Client
@@ -32,18 +32,41 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
+class Side:
+    """What one side came to: medians over its rounds, times a second and CPU seconds each."""
+
+    rate: float
+    effort: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
-    """What a figure came to: medians over its rounds, times a second."""
+    """What a figure came to on both sides."""
 
     figure: Figure
-    ours: float
-    limit: float
+    sides: Mapping[str, Side]
     rounds: int
+
+    @property
+    def ours(self) -> float:
+        """Ours, times a second."""
+        return self.sides["ours"].rate
+
+    @property
+    def limit(self) -> float:
+        """The limit, times a second."""
+        return self.sides["limit"].rate
 
     @property
     def ratio(self) -> float:
         """Ours as a part of the limit."""
         return self.ours / self.limit
+
+    @property
+    def by_effort(self) -> float | None:
+        """The limit's CPU time as a part of ours: what the ratio is where nobody waits."""
+        ours, limit = self.sides["ours"].effort, self.sides["limit"].effort
+        return limit / ours if limit and ours else None
 
     def told(self) -> dict[str, Any]:
         """The figure as a member of build/bench.json."""
@@ -57,10 +80,11 @@ class Measured:
         }
 
 
-async def measure(figure: Figure, rounds: int) -> Measured:
-    """Warm both sides, then let them take turns."""
+async def measure(figure: Figure, rounds: int, spent: Callable[[], float | None]) -> Measured:
+    """Warm both sides, then let them take turns; ``spent`` tells the CPU seconds so far."""
     sides = {"ours": figure.ours, "limit": figure.limit}
     rates: dict[str, list[float]] = {side: [] for side in sides}
+    efforts: dict[str, list[float]] = {side: [] for side in sides}
     for do in sides.values():
         if figure.warm:
             await do(figure.warm * figure.connections)
@@ -68,13 +92,19 @@ async def measure(figure: Figure, rounds: int) -> Measured:
     for number in range(rounds):
         # Whoever is second finds the caches warmer: they change places.
         for side in sorted(sides, reverse=number % 2 == 0):
-            started = time.perf_counter()
+            before, started = spent(), time.perf_counter()
             await sides[side](figure.count)
-            rates[side].append(figure.count / (time.perf_counter() - started))
+            seconds, after = time.perf_counter() - started, spent()
+            rates[side].append(figure.count / seconds)
+            if before is not None and after is not None:
+                efforts[side].append((after - before) / figure.count)
             await _pause(figure)
-    return Measured(
-        figure, statistics.median(rates["ours"]), statistics.median(rates["limit"]), rounds
-    )
+    medians = {side: Side(median(rates[side]), _middle(efforts[side])) for side in sides}
+    return Measured(figure, medians, rounds)
+
+
+def _middle(values: Sequence[float]) -> float | None:
+    return median(values) if values else None
 
 
 async def _pause(figure: Figure) -> None:
@@ -132,14 +162,17 @@ class Callers:
 
 def table(measured: Iterable[Measured], targets: Mapping[str, float]) -> str:
     """The figures in words, with the least ratios that are asked for."""
-    lines = [f"{'':28}{'ours':>12}{'limit':>12}{'ratio':>8}   asked  ours, each"]
+    lines = [
+        f"{'':24}{'ours':>10}{'limit':>10}{'ratio':>8}{'asked':>8}{'by CPU':>8}{'ours, each':>12}"
+    ]
     for each in measured:
-        figure = each.figure
+        figure, effort = each.figure, each.by_effort
         asked = targets.get(figure.name.removesuffix("_c8"))
-        mark = "" if asked is None else f"{asked:.2f}" + ("" if each.ratio >= asked else " *")
+        mark = "" if asked is None else f"{asked:.2f}" + (" " if each.ratio >= asked else "*")
+        told = "" if effort is None else f"{effort:.2f}"
         latency = 1000 * figure.connections / each.ours
         lines.append(
-            f"{figure.name:28}{each.ours:12.1f}{each.limit:12.1f}{each.ratio:8.2f}"
-            f"   {mark:8}{latency:8.1f} ms"
+            f"{figure.name:24}{each.ours:10.1f}{each.limit:10.1f}{each.ratio:8.2f}{mark:>9}"
+            f"{told:>7}{latency:9.1f} ms"
         )
     return "\n".join(lines)

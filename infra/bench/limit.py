@@ -62,7 +62,10 @@ class Pool:
                 self.free.append(connection)
 
     async def _new(self) -> asyncpg.Connection:
-        return await asyncpg.connect(self.url, server_settings=_SETTINGS)
+        # asyncpg keeps prepared statements of up to 15 KB only, unless it is told otherwise.
+        return await asyncpg.connect(
+            self.url, server_settings=_SETTINGS, max_cacheable_statement_size=0
+        )
 
     async def close(self) -> None:
         """Close all connections."""
