@@ -71,8 +71,7 @@ class Fake:
         self.books = books
         self.secret = secret
         self.hook = hook
-        # A mood for demonstrations, not a secret.
-        self.mood = None if seed is None else random.Random(seed)  # noqa: S311
+        self.mood = None if seed is None else random.Random(seed)  # noqa: S311 - for demonstrations, not a secret
 
     def app(self) -> Starlette:
         """The ASGI application."""

@@ -40,8 +40,8 @@ def _correlate(inner: Any) -> None:
     table anew that stands further out: a condition that joins nothing.
     """
     if inner._auto_correlate:  # noqa: SLF001 - correlate_except() would make a copy, which is lost here
-        inner._auto_correlate = False  # noqa: SLF001
-        inner._correlate_except = ()  # noqa: SLF001
+        inner._auto_correlate = False  # noqa: SLF001 - the same
+        inner._correlate_except = ()  # noqa: SLF001 - the same
 
 
 class Inlined(ColumnElement[Any]):

@@ -4,6 +4,7 @@ import json
 import logging
 
 import pytest
+from graphql import GraphQLError
 
 from schema.http import Endpoint, TurnedAway
 from schema.limits import Limits
@@ -213,8 +214,6 @@ async def test_an_unexpected_error_is_masked_and_found_in_the_log_by_its_id(
 
 
 async def test_a_refusal_that_a_resolver_lets_out_is_put_into_words_by_the_edge(endpoint, client):
-    from graphql import GraphQLError  # noqa: PLC0415 - only this test makes one
-
     def words(refused):
         return GraphQLError("Not there.", extensions={"code": type(refused).__name__})
 
