@@ -22,7 +22,7 @@ demo: $(VENV)/for-running ## the service on http://127.0.0.1:8000; ARGS=--check 
 	@$(RUN) -m infra demo $(ARGS)
 
 test: $(VENV)/for-building packages ## all tests but the long ones, on real servers that it starts and stops
-	$(RUN) -m pytest -m "not long and not browser" $(ARGS)
+	$(RUN) -m pytest -m "not long and not browser" -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 	@# A browser driven in the same process would break the event loop of later tests.
 	$(RUN) -m pytest -m "browser and not long" $(ARGS) || [ $$? -eq 5 ]
 
