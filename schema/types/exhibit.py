@@ -1,14 +1,14 @@
 """Exhibits: items of evidence, what the other side says of them, and who read them."""
 
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 from sqlalchemy import ColumnElement, case, func, literal_column
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.types import Text
 
-from odr.models import dialogue
+from odr.models import cases, dialogue
 from odr.words import Side as _Side
 from schema import sight
 from schema.reader import declaration as read
@@ -17,6 +17,10 @@ from schema.types.node import Node
 from schema.types.seat import name_of_side
 from schema.types.words import Channel, ExhibitKind, Side
 
+if TYPE_CHECKING:
+    from schema.types.case import Case
+
+CASES = read.columns(cases.Case)
 EXHIBITS = read.columns(dialogue.Exhibit)
 ANSWERS = read.columns(dialogue.ExhibitAnswer)
 
@@ -67,6 +71,9 @@ class ExhibitAnswer(Node):
 class Exhibit(Node):
     """An exhibit; its file is had at ``path``."""
 
+    case: Annotated["Case", strawberry.lazy("schema.types.case")] | None = read.one(
+        CASES.c.id == EXHIBITS.c.case_id
+    )
     label: str = read.column(label(EXHIBITS), description="As in A-1, B-2 or N-1.")
     side: Side = read.column(EXHIBITS.c.side, description="Who gave it.")
     number: int = read.column(EXHIBITS.c.number)
