@@ -1,26 +1,22 @@
-"""Signed notes and verifier keys (C2SP signed-note), Ed25519, read strictly.
+"""Signed notes and verifier keys (C2SP signed-note), read strictly.
 
-A note is text, an empty line, and one line for each signature. It knows nothing of what the
-text means, and of a signer only its name and what it signs.
+A note is text, an empty line, and one line for each signature: the log's, its cosignature with
+another algorithm, those of witnesses. It knows nothing of what the text means; what each kind of
+key signs is told in evidence/signature.py.
 """
 
-import base64
-import binascii
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
+from evidence import notation, signature
 from evidence.errors import Malformed, Tampered
+from evidence.signature import ED25519
 
-ED25519 = 0x01  # C2SP signed-note, signature types
-SIZE_MAX = 64 * 1024
-SIGNATURES_MAX = 16  # C2SP signed-note: a verifier should accept at least this many
+SIZE_MAX = 128 * 1024
+SIGNATURES_MAX = 16  # C2SP signed-note: a verifier must accept at least this many
 
-_KEY_SIZE = 32
 _KEY_ID_SIZE = 4
 _NAME = re.compile(r"[^\s+\x00-\x1f\x7f]{1,255}")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
@@ -29,28 +25,27 @@ _DASH = "\u2014 "
 
 @dataclass(frozen=True, slots=True)
 class VerifierKey:
-    """A public key with the name of its holder."""
+    """A public key with the name of its holder and the kind of its signatures."""
 
     name: str
     public: bytes
+    kind: int = ED25519
 
     @property
     def id(self) -> bytes:
         """The four bytes by which a signature line points to this key."""
-        data = self.name.encode() + b"\n" + bytes([ED25519]) + self.public
-        return sha256(data).digest()[:_KEY_ID_SIZE]
+        return sha256(self.name.encode() + b"\n" + self._typed()).digest()[:_KEY_ID_SIZE]
 
     def __str__(self) -> str:
         """Write it as verifier keys are handed out: name+hex(id)+base64(type || public key)."""
-        return f"{self.name}+{self.id.hex()}+{encode_base64(bytes([ED25519]) + self.public)}"
+        return f"{self.name}+{self.id.hex()}+{notation.encode_base64(self._typed())}"
 
-    def verifies(self, message: bytes, signature: bytes) -> bool:
-        """Say whether this key made the signature over the message."""
-        try:
-            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
-        except InvalidSignature:
-            return False
-        return True
+    def verifies(self, text: bytes, signed: bytes) -> bool:
+        """Say whether this key made the signature; see signature.verifies."""
+        return signature.verifies(self.kind, self.name, self.public, text, signed)
+
+    def _typed(self) -> bytes:
+        return bytes([self.kind]) + self.public
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +56,10 @@ class Signature:
     key_id: bytes
     signature: bytes
 
+    def __str__(self) -> str:
+        """Write the line, with the newline at its end."""
+        return f"{_DASH}{self.name} {notation.encode_base64(self.key_id + self.signature)}\n"
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -70,22 +69,24 @@ class Note:
     signatures: tuple[Signature, ...]
 
 
-def verifier_key(name: str, public: bytes) -> VerifierKey:
+def verifier_key(name: str, public: bytes, kind: int = ED25519) -> VerifierKey:
     """Make a verifier key; a name with spaces or "+" and a key of other length are Malformed."""
     check_name(name)
-    if len(public) != _KEY_SIZE:
-        raise Malformed("an Ed25519 public key has 32 bytes")
-    return VerifierKey(name, public)
+    signature.check_key(kind, public)
+    return VerifierKey(name, public, kind)
 
 
 def read_verifier_key(text: str) -> VerifierKey:
-    """Read `name+hex(id)+base64(type || public key)`; a key id that does not fit is Malformed."""
+    """Read `name+hex(id)+base64(type || public key)`.
+
+    A key id that does not fit and a kind that is not known here are Malformed.
+    """
     name, _, rest = text.partition("+")
     _, _, encoded = rest.partition("+")
-    data = decode_base64(encoded)
-    if data[:1] != bytes([ED25519]):
-        raise Malformed("a verifier key of another type than Ed25519")
-    key = verifier_key(name, data[1:])
+    data = notation.decode_base64(encoded)
+    if not data:
+        raise Malformed("a verifier key of no kind")
+    key = verifier_key(name, data[1:], data[0])
     if str(key) != text:
         raise Malformed("a verifier key whose id is not its own")
     return key
@@ -107,10 +108,24 @@ def check_text(text: str) -> None:
         raise Malformed("a note's text is Unicode") from None
 
 
-def assemble(text: str, key: VerifierKey, signature: bytes) -> str:
+def assemble(text: str, key: VerifierKey, signed: bytes) -> str:
     """Join text and one signature over its bytes (the last newline included) into a note."""
+    return join(text, [Signature(key.name, key.id, signed)])
+
+
+def join(text: str, signatures: Iterable[Signature]) -> str:
+    """Join text and signatures into a note; a line that is there twice is written once."""
     check_text(text)
-    return f"{text}\n{_DASH}{key.name} {encode_base64(key.id + signature)}\n"
+    lines = dict.fromkeys(str(one) for one in signatures)
+    if not lines:
+        raise Malformed("a note has a signature")
+    return f"{text}\n{''.join(lines)}"
+
+
+def add(data: bytes, signatures: Iterable[Signature]) -> bytes:
+    """Write a note again with more signatures behind those that it has; none is checked."""
+    found = parse(data)
+    return join(found.text, [*found.signatures, *signatures]).encode()
 
 
 def parse(data: bytes) -> Note:
@@ -127,18 +142,25 @@ def parse(data: bytes) -> Note:
         raise Malformed("a note has an empty line before its signatures and ends with a newline")
     text += "\n"
     check_text(text)
+    return Note(text, parse_signatures(lines))
+
+
+def parse_signatures(lines: str) -> tuple[Signature, ...]:
+    """Read signature lines alone, as witnesses answer with them (C2SP tlog-witness)."""
+    if not lines.endswith("\n"):
+        raise Malformed("a signature line ends with a newline")
     signatures = tuple(_parse_signature(line) for line in lines[:-1].split("\n"))
     if len(signatures) > SIGNATURES_MAX:
         raise Malformed("a note with too many signatures")
-    return Note(text, signatures)
+    return signatures
 
 
 def verify(data: bytes, keys: Iterable[VerifierKey]) -> tuple[str, tuple[VerifierKey, ...]]:
     """Read a note and give its text and those of the keys that signed it.
 
     Signatures of unknown keys are ignored (C2SP signed-note), so an empty tuple means that
-    nobody whom the caller knows signed. A signature that claims a known key and is not its own
-    is Tampered.
+    nobody whom the caller knows signed. So are those of a known name under another kind of key.
+    A signature that claims a known key and is not its own is Tampered.
     """
     note = parse(data)
     message = note.text.encode()
@@ -154,22 +176,6 @@ def verify(data: bytes, keys: Iterable[VerifierKey]) -> tuple[str, tuple[Verifie
     return note.text, tuple(signed)
 
 
-def encode_base64(data: bytes) -> str:
-    """Write base64 of RFC 4648 section 4, padded."""
-    return base64.b64encode(data).decode()
-
-
-def decode_base64(text: str) -> bytes:
-    """Read base64 strictly: padding, alphabet and unused bits must be as they are written."""
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise Malformed("not base64") from None
-    if encode_base64(data) != text:
-        raise Malformed("base64 in another spelling")
-    return data
-
-
 def _parse_signature(line: str) -> Signature:
     if not line.startswith(_DASH):
         raise Malformed("a signature line begins with an em dash and a space")
@@ -177,7 +183,7 @@ def _parse_signature(line: str) -> Signature:
     if not space:
         raise Malformed("a signature line has a name and a signature")
     check_name(name)
-    data = decode_base64(encoded)
+    data = notation.decode_base64(encoded)
     if len(data) <= _KEY_ID_SIZE:
         raise Malformed("a signature of no bytes")
     return Signature(name, data[:_KEY_ID_SIZE], data[_KEY_ID_SIZE:])
