@@ -18,7 +18,7 @@ from sqlmodel import SQLModel
 
 from evidence import blob as blobs
 from evidence import body as bodies
-from evidence import canonical, chain, merkle, receipt
+from evidence import canonical, chain, merkle, receipt, shard
 from evidence import entry as entries
 from evidence.blob import Blob
 from evidence.body import Body
@@ -30,7 +30,7 @@ from evidence.verify import Finding, Kind, Report
 
 _RECORD = text(
     "SELECT s.id AS of_stream, s.size AS stream_size, s.head, e.stream, e.seq, e.prev, e.leaf,"
-    " e.entry, e.time, e.salt, e.body, e.blob, r.note"
+    " e.entry, e.time, e.recorded, e.salt, e.body, e.blob, r.note"
     " FROM vault_streams s LEFT JOIN vault_entries e ON e.stream = s.id"
     " LEFT JOIN vault_receipts r ON r.stream = e.stream AND r.seq = e.seq"
     " ORDER BY s.id, e.seq"
@@ -121,7 +121,7 @@ class _Audit:
 
     def _check_columns(self, row: Any, found: Entry, where: str, prev: bytes) -> None:
         for name, value, expected in (
-            ("origin", found.origin, self._vault.origin),
+            ("origin", found.origin, shard.name(self._vault.origin, row.recorded)),
             ("stream", found.stream, row.stream),
             ("seq", found.seq, row.seq),
             ("prev", found.prev, prev),
@@ -162,7 +162,7 @@ class _Audit:
             if (said.stream, said.seq, said.leaf) != (stream.id, row.seq, leaf):
                 raise Tampered("was signed for another entry than the one that is there")
             if (said.origin, said.time) != (
-                self._vault.origin,
+                shard.name(self._vault.origin, row.recorded),
                 entries.to_microseconds(row.time),
             ):
                 raise Tampered("was signed with another origin or time")

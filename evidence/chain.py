@@ -38,12 +38,13 @@ NO_ENTRIES = entry.FIRST_PREV  # a new stream's head: the prev of its first entr
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What is to be appended; the body is canonical JSON, bound by the salt.
+    """What is to be appended, and when; the body is canonical JSON, bound by the salt.
 
     The entry's seq and prev are not looked at: the real ones are found under the stream's lock.
     """
 
     entry: Entry
+    recorded: datetime
     salt: bytes
     body: bytes
     blob: UUID | None
@@ -55,6 +56,7 @@ class Appended:
 
     entry: Entry
     leaf: bytes
+    recorded: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,9 @@ def _statement(sql: str) -> TextClause:
         "salt": LargeBinary(),
         "entry": LargeBinary(),
         "body": Text(),
+        "origin": Text(),
         "time": DateTime(timezone=True),
+        "recorded": DateTime(timezone=True),
         "since": DateTime(timezone=True),
         "size": BigInteger(),
         "count": BigInteger(),
@@ -100,10 +104,13 @@ _CREATE = _statement(
 _BEGIN = _statement(
     "WITH stream AS ("
     " INSERT INTO vault_streams (id, size, head) VALUES (:stream, 1, :leaf)"
-    " ON CONFLICT (id) DO NOTHING RETURNING id)"
-    " INSERT INTO vault_entries (stream, seq, prev, leaf, entry, time, salt, body, blob)"
-    " SELECT id, 0, :prev, :leaf, :entry, :time, :salt, CAST(:body AS jsonb), :blob FROM stream"
-    " RETURNING seq"
+    " ON CONFLICT (id) DO NOTHING RETURNING id),"
+    " unlogged AS ("
+    " INSERT INTO vault_unlogged (stream, seq, origin, recorded)"
+    " SELECT id, 0, :origin, :recorded FROM stream)"
+    " INSERT INTO vault_entries (stream, seq, prev, leaf, entry, time, recorded, salt, body, blob)"
+    " SELECT id, 0, :prev, :leaf, :entry, :time, :recorded, :salt, CAST(:body AS jsonb), :blob"
+    " FROM stream RETURNING seq"
 )
 
 # One round trip: lock the stream's row, put the entry together around its number and its link,
@@ -120,9 +127,12 @@ _APPEND = _statement(
     " SELECT seq, prev, entry, sha256('\\x00'::bytea || entry) AS leaf FROM next),"
     " grown AS ("
     " UPDATE vault_streams SET size = linked.seq + 1, head = linked.leaf FROM linked"
-    " WHERE id = :stream)"
-    " INSERT INTO vault_entries (stream, seq, prev, leaf, entry, time, salt, body, blob)"
-    " SELECT :stream, seq, prev, leaf, entry, :time, :salt, CAST(:body AS jsonb), :blob"
+    " WHERE id = :stream),"
+    " unlogged AS ("
+    " INSERT INTO vault_unlogged (stream, seq, origin, recorded)"
+    " SELECT :stream, seq, :origin, :recorded FROM linked)"
+    " INSERT INTO vault_entries (stream, seq, prev, leaf, entry, time, recorded, salt, body, blob)"
+    " SELECT :stream, seq, prev, leaf, entry, :time, :recorded, :salt, CAST(:body AS jsonb), :blob"
     " FROM linked RETURNING seq, prev, leaf"
 )
 
@@ -135,9 +145,9 @@ _LEAVES = _statement(
 )
 
 _PENDING = _statement(
-    "SELECT e.entry FROM vault_entries e WHERE e.time >= :since AND NOT EXISTS ("
+    "SELECT e.entry, e.recorded FROM vault_entries e WHERE e.recorded >= :since AND NOT EXISTS ("
     " SELECT FROM vault_receipts r WHERE r.stream = e.stream AND r.seq = e.seq)"
-    " ORDER BY e.time LIMIT :count"
+    " ORDER BY e.recorded LIMIT :count"
 )
 
 _RECEIPTS = _statement(
@@ -161,7 +171,7 @@ async def begin(conn: AsyncConnection, draft: Draft) -> Appended:
     values = _values(draft) | {"prev": first.prev, "leaf": leaf, "entry": data}
     if (await conn.execute(_BEGIN, values)).first() is None:
         raise StreamExists(first.stream)
-    return Appended(first, leaf)
+    return Appended(first, leaf, draft.recorded)
 
 
 async def append(conn: AsyncConnection, draft: Draft) -> Appended:
@@ -174,7 +184,7 @@ async def append(conn: AsyncConnection, draft: Draft) -> Appended:
     done = replace(draft.entry, seq=row.seq, prev=row.prev)
     if entry.leaf_hash(entry.encode(done)) != row.leaf:
         raise Tampered(f"the database hashed entry {row.seq} of {done.stream} differently")
-    return Appended(done, row.leaf)
+    return Appended(done, row.leaf, draft.recorded)
 
 
 async def lock(conn: AsyncConnection, stream: UUID) -> int:
@@ -203,9 +213,11 @@ async def root(conn: AsyncConnection, stream: UUID, size: int | None = None) -> 
 
 
 async def pending(conn: AsyncConnection, since: datetime, limit: int) -> list[Appended]:
-    """Find committed entries, not older than `since`, that have no receipt yet; oldest first."""
+    """Find entries recorded since then that have no receipt yet; oldest first."""
     rows = await conn.execute(_PENDING, {"since": since, "count": limit})
-    return [Appended(entry.decode(data), entry.leaf_hash(data)) for (data,) in rows]
+    return [
+        Appended(entry.decode(data), entry.leaf_hash(data), recorded) for data, recorded in rows
+    ]
 
 
 async def store_receipts(conn: AsyncConnection, receipts: Sequence[SignedReceipt]) -> None:
@@ -225,6 +237,8 @@ def _values(draft: Draft) -> dict[str, Any]:
     return {
         "stream": draft.entry.stream,
         "time": draft.entry.time,
+        "recorded": draft.recorded,
+        "origin": draft.entry.origin,
         "salt": draft.salt,
         "body": draft.body.decode(),
         "blob": draft.blob,

@@ -13,13 +13,17 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Computed,
     DateTime,
     Enum,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    Integer,
     LargeBinary,
+    SmallInteger,
     Text,
+    UniqueConstraint,
     Uuid,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -49,7 +53,11 @@ class VaultStream(SQLModel, table=True):
 
 
 class VaultEntry(SQLModel, table=True):
-    """An entry's bytes, and beside them the private body and salt that they commit to."""
+    """An entry's bytes, and beside them the private body and salt that they commit to.
+
+    `time` is when the act was done, as the entry says; `recorded` when it was written down, which
+    is later where a clock ran while no worker was there.
+    """
 
     __tablename__: ClassVar[Any] = "vault_entries"
     __table_args__ = (
@@ -60,7 +68,7 @@ class VaultEntry(SQLModel, table=True):
         CheckConstraint("octet_length(salt) = 32", name="vault_entries_salt"),
         # Erasure takes both: a salt alone would let a guess at the body be confirmed.
         CheckConstraint("(salt IS NULL) = (body IS NULL)", name="vault_entries_erased"),
-        Index("vault_entries_time", "time"),
+        Index("vault_entries_recorded", "recorded"),
         Index("vault_entries_blob", "blob", postgresql_where="blob IS NOT NULL"),
     )
 
@@ -70,6 +78,7 @@ class VaultEntry(SQLModel, table=True):
     leaf: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     entry: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     time: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    recorded: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     salt: bytes | None = Field(sa_column=Column(LargeBinary))
     body: dict[str, Any] | None = Field(sa_column=Column(JSONB(none_as_null=True)))
     blob: UUID | None = Field(sa_column=Column(Uuid, ForeignKey("vault_blobs.id")))
@@ -87,6 +96,62 @@ class VaultReceipt(SQLModel, table=True):
     stream: UUID = Field(sa_column=Column(Uuid, primary_key=True))
     seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     note: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class VaultLog(SQLModel, table=True):
+    """A log, by its shard's name: how far it is numbered, and how far it is published.
+
+    `assigned` leaves have a place; the tree of the first `size` of them, with this `root`, is on
+    the store, and `checkpoint` is the signed note that says so (None before the first). `previous`
+    is the log before, which was `sealed` before this one began.
+    """
+
+    __tablename__: ClassVar[Any] = "vault_logs"
+    __table_args__ = (
+        CheckConstraint("0 <= size AND size <= assigned", name="vault_logs_size"),
+        CheckConstraint("octet_length(root) = 32", name="vault_logs_root"),
+        CheckConstraint("(size = 0) = (checkpoint IS NULL)", name="vault_logs_checkpoint"),
+        CheckConstraint("sealed IS NULL OR size = assigned", name="vault_logs_sealed"),
+    )
+
+    origin: str = Field(sa_column=Column(Text, primary_key=True))
+    previous: str | None = Field(
+        sa_column=Column(Text, ForeignKey("vault_logs.origin"), unique=True)
+    )
+    assigned: int = Field(sa_column=Column(BigInteger, nullable=False))
+    size: int = Field(sa_column=Column(BigInteger, nullable=False))
+    root: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    checkpoint: str | None = Field(sa_column=Column(Text))
+    published: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
+    sealed: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
+
+
+class VaultLeaf(SQLModel, table=True):
+    """The place of an entry in its log."""
+
+    __tablename__: ClassVar[Any] = "vault_leaves"
+    __table_args__ = (
+        UniqueConstraint("stream", "seq", name="vault_leaves_entry"),
+        ForeignKeyConstraint(["stream", "seq"], ["vault_entries.stream", "vault_entries.seq"]),
+        CheckConstraint("index >= 0", name="vault_leaves_index"),
+    )
+
+    origin: str = Field(sa_column=Column(Text, ForeignKey("vault_logs.origin"), primary_key=True))
+    index: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    stream: UUID = Field(sa_column=Column(Uuid, nullable=False))
+    seq: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class VaultUnlogged(SQLModel, table=True):
+    """An entry that has no place in its log yet; written with it, gone when it has one."""
+
+    __tablename__: ClassVar[Any] = "vault_unlogged"
+    __table_args__ = (Index("vault_unlogged_next", "origin", "recorded", "stream", "seq"),)
+
+    stream: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    origin: str = Field(sa_column=Column(Text, nullable=False))
+    recorded: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
 
 
 class VaultBlob(SQLModel, table=True):
@@ -111,6 +176,7 @@ class VaultBlob(SQLModel, table=True):
         CheckConstraint(
             "retained_at IS NULL OR state = 'accepted'", name="vault_blobs_retained_at"
         ),
+        Index("vault_blobs_sha256", "sha256"),
         # What is still to be done, and nothing else, so both stay small.
         Index("vault_blobs_unfinished", "created", postgresql_where="state <> 'accepted'"),
         Index(
@@ -146,3 +212,41 @@ class VaultBlob(SQLModel, table=True):
     retained_until: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
     retained_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
     created: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+def _quarter(number: int) -> Column[int]:
+    """Sixteen bits of a hash, from its lowest on, as the signed number that a smallint is."""
+    bits = f"((hash >> {16 * number} & 65535) - 32768)::smallint"
+    return Column(SmallInteger, Computed(bits, persisted=True), nullable=False)
+
+
+class VaultLikeness(SQLModel, table=True):
+    """The perceptual hash of a deposited picture, or of a part of a file (evidence/likeness.py).
+
+    `hash` holds its bits in the order of the four quarters; each quarter leads an index from
+    which a look-up is answered without the table.
+    """
+
+    __tablename__: ClassVar[Any] = "vault_likenesses"
+    __table_args__ = (
+        CheckConstraint("part >= 0", name="vault_likenesses_part"),
+        *(
+            Index(
+                f"vault_likenesses_quarter_{number}",
+                f"quarter_{number}",
+                "hash",
+                postgresql_include=["blob", "part"],
+            )
+            for number in range(4)
+        ),
+    )
+
+    blob: UUID = Field(
+        sa_column=Column(Uuid, ForeignKey("vault_blobs.id", ondelete="CASCADE"), primary_key=True)
+    )
+    part: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    hash: int = Field(sa_column=Column(BigInteger, nullable=False))
+    quarter_0: int = Field(sa_column=_quarter(0))
+    quarter_1: int = Field(sa_column=_quarter(1))
+    quarter_2: int = Field(sa_column=_quarter(2))
+    quarter_3: int = Field(sa_column=_quarter(3))

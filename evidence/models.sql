@@ -8,9 +8,9 @@ BEGIN
     IF TG_OP <> 'UPDATE' THEN
         RAISE EXCEPTION 'vault_entries is append-only' USING ERRCODE = 'restrict_violation';
     END IF;
-    IF ROW(NEW.stream, NEW.seq, NEW.prev, NEW.leaf, NEW.entry, NEW.time, NEW.blob)
+    IF ROW(NEW.stream, NEW.seq, NEW.prev, NEW.leaf, NEW.entry, NEW.time, NEW.recorded, NEW.blob)
        IS DISTINCT FROM
-       ROW(OLD.stream, OLD.seq, OLD.prev, OLD.leaf, OLD.entry, OLD.time, OLD.blob)
+       ROW(OLD.stream, OLD.seq, OLD.prev, OLD.leaf, OLD.entry, OLD.time, OLD.recorded, OLD.blob)
        OR NEW.salt IS NOT NULL OR NEW.body IS NOT NULL
     THEN
         RAISE EXCEPTION 'an entry may only be erased' USING ERRCODE = 'restrict_violation';
@@ -48,6 +48,35 @@ CREATE TRIGGER vault_streams_guard BEFORE UPDATE OR DELETE ON vault_streams
 CREATE TRIGGER vault_streams_guard_all BEFORE TRUNCATE ON vault_streams
     FOR EACH STATEMENT EXECUTE FUNCTION vault_streams_guard();
 
+-- A log only grows: what has a place keeps it, what is published stays so, a sealed one is done.
+CREATE FUNCTION vault_logs_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP <> 'UPDATE' OR OLD.sealed IS NOT NULL
+       OR ROW(NEW.origin, NEW.previous) IS DISTINCT FROM ROW(OLD.origin, OLD.previous)
+       OR NEW.assigned < OLD.assigned OR NEW.size < OLD.size
+       OR (NEW.size = OLD.size AND (NEW.root <> OLD.root
+           OR (OLD.checkpoint IS NOT NULL AND NEW.checkpoint IS NULL)))
+    THEN
+        RAISE EXCEPTION 'a log only grows' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER vault_logs_guard BEFORE UPDATE OR DELETE ON vault_logs
+    FOR EACH ROW EXECUTE FUNCTION vault_logs_guard();
+CREATE TRIGGER vault_logs_guard_all BEFORE TRUNCATE ON vault_logs
+    FOR EACH STATEMENT EXECUTE FUNCTION vault_logs_guard();
+
+CREATE FUNCTION vault_leaves_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'vault_leaves is append-only' USING ERRCODE = 'restrict_violation';
+END $$;
+
+CREATE TRIGGER vault_leaves_guard BEFORE UPDATE OR DELETE ON vault_leaves
+    FOR EACH ROW EXECUTE FUNCTION vault_leaves_guard();
+CREATE TRIGGER vault_leaves_guard_all BEFORE TRUNCATE ON vault_leaves
+    FOR EACH STATEMENT EXECUTE FUNCTION vault_leaves_guard();
+
 -- Of a blob only its state moves (stored to accepted or refused), its retention grows, and its
 -- key is wrapped anew or destroyed for good.
 CREATE FUNCTION vault_blobs_guard() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -78,8 +107,32 @@ END $$;
 CREATE TRIGGER vault_blobs_guard BEFORE UPDATE OR DELETE ON vault_blobs
     FOR EACH ROW EXECUTE FUNCTION vault_blobs_guard();
 
+-- A likeness stands as long as its picture can be read; erasure takes both.
+CREATE FUNCTION vault_likenesses_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP <> 'DELETE' OR EXISTS (
+        SELECT FROM vault_blobs b WHERE b.id = OLD.blob AND b.wrapped_key IS NOT NULL)
+    THEN
+        RAISE EXCEPTION 'vault_likenesses is append-only' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN OLD;
+END $$;
+
+CREATE TRIGGER vault_likenesses_guard BEFORE UPDATE OR DELETE ON vault_likenesses
+    FOR EACH ROW EXECUTE FUNCTION vault_likenesses_guard();
+CREATE FUNCTION vault_likenesses_guard_all() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'vault_likenesses is append-only' USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER vault_likenesses_guard_all BEFORE TRUNCATE ON vault_likenesses
+    FOR EACH STATEMENT EXECUTE FUNCTION vault_likenesses_guard_all();
+GRANT SELECT, DELETE, INSERT (blob, part, hash) ON vault_likenesses TO concord_app;
+
 GRANT SELECT, INSERT ON vault_streams, vault_entries, vault_receipts TO concord_app;
 GRANT UPDATE (size, head) ON vault_streams TO concord_app;
+GRANT SELECT, INSERT ON vault_logs, vault_leaves TO concord_app;
+GRANT UPDATE (assigned, size, root, checkpoint, published, sealed) ON vault_logs TO concord_app;
+GRANT SELECT, INSERT, DELETE ON vault_unlogged TO concord_app;
 GRANT UPDATE (salt, body) ON vault_entries TO concord_app;
 GRANT SELECT, INSERT, DELETE ON vault_blobs TO concord_app;
 GRANT UPDATE (state, wrapped_key, key_id, retained_until, retained_at) ON vault_blobs

@@ -37,7 +37,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evidence import blob as blobs
 from evidence import body as bodies
-from evidence import chain, deposit, media, note, receipt
+from evidence import chain, deposit, media, note, receipt, shard
 from evidence import entry as entries
 from evidence.blob import Blob
 from evidence.body import Body, Root
@@ -52,13 +52,14 @@ from evidence.store import Store, Stored
 
 
 class Vault:
-    """Streams, entries, receipts and blobs of one log origin.
+    """Streams, entries, receipts and blobs of one origin.
 
-    `origin` names the log for which entries are meant (for example "vault.example/2026").
-    `merge_delay` is how long an entry may take into that log, promised by every receipt; None
-    promises no log. `retention` is how long accepted blobs are kept at least. `size_max` gives
-    the media types that are taken and the most bytes of each; `spool_folder` is where files
-    lie, encrypted and nameless, while they come in.
+    `origin` names the vault (for example "vault.example"); its logs, for which entries are meant,
+    add the year in which they are recorded (evidence/shard.py). `merge_delay` is how long an entry
+    may take into its log, promised by every receipt; None promises no log. `retention` is how
+    long accepted blobs are kept at least. `size_max` gives the media types that are taken and the
+    most bytes of each; `spool_folder` is where files lie, encrypted and nameless, while they come
+    in.
     """
 
     def __init__(  # noqa: PLR0913 -- keyword-only, one for each thing that is handed in
@@ -95,10 +96,12 @@ class Vault:
         act: str,
         body: dict[str, Any],
         at: datetime,
+        recorded: datetime | None = None,
         blob: Blob | None = None,
     ) -> Appended:
         """Make a stream and its first entry in one round trip; StreamExists if it is there."""
-        return await chain.begin(conn, self._draft(stream, at, Body(act, body), blob))
+        draft = self._draft(stream, at, recorded, Body(act, body), blob)
+        return await chain.begin(conn, draft)
 
     async def append(
         self,
@@ -108,19 +111,29 @@ class Vault:
         act: str,
         body: dict[str, Any],
         at: datetime,
+        recorded: datetime | None = None,
         blob: Blob | None = None,
     ) -> Appended:
         """Add an entry to a stream, in the transaction of the act that it records.
 
-        One round trip. The stream's row stays locked until the transaction ends, so entries in
-        a row chain and concurrent appends wait. `blob` must be accepted (BlobMissing) and is
-        bound both by its plaintext's digests and by its ciphertext's. Malformed if `body` has
-        no canonical JSON; StreamMissing if there is no stream.
+        `at` is when the act was done, `recorded` now, if that is later. One round trip. The
+        stream's row stays locked until the transaction ends, so entries in a row chain and
+        concurrent appends wait. `blob` must be accepted (BlobMissing) and is bound both by its
+        plaintext's digests and by its ciphertext's. Malformed if `body` has no canonical JSON;
+        StreamMissing if there is no stream.
         """
-        return await chain.append(conn, self._draft(stream, at, Body(act, body), blob))
+        draft = self._draft(stream, at, recorded, Body(act, body), blob)
+        return await chain.append(conn, draft)
 
     async def close(
-        self, conn: AsyncConnection, stream: UUID, *, act: str, body: dict[str, Any], at: datetime
+        self,
+        conn: AsyncConnection,
+        stream: UUID,
+        *,
+        act: str,
+        body: dict[str, Any],
+        at: datetime,
+        recorded: datetime | None = None,
     ) -> tuple[Root, Appended]:
         """Freeze the record as it stands: its root goes into an entry that follows it.
 
@@ -128,7 +141,7 @@ class Vault:
         """
         size = await chain.lock(conn, stream)
         root = await chain.root(conn, stream, size)
-        draft = self._draft(stream, at, Body(act, body, record=root))
+        draft = self._draft(stream, at, recorded, Body(act, body, record=root))
         return root, await chain.append(conn, draft)
 
     async def root(self, conn: AsyncConnection, stream: UUID, size: int | None = None) -> Root:
@@ -141,7 +154,7 @@ class Vault:
         time = entries.to_microseconds(entry.time)
         latest = receipt.NO_LOG
         if self._merge_delay is not None:
-            latest = entries.to_microseconds(entry.time + self._merge_delay)
+            latest = entries.to_microseconds(appended.recorded + self._merge_delay)
         text = receipt.write(
             Receipt(entry.origin, entry.stream, entry.seq, appended.leaf, time, latest)
         )
@@ -160,7 +173,8 @@ class Vault:
     ) -> list[Appended]:
         """Find entries that were committed but got no receipt: what the sweep signs and stores.
 
-        `since` keeps the search short; it must lie before the last sweep that found nothing.
+        `since` keeps the search short: recorded since then. It must lie before the last sweep
+        that found nothing.
         """
         return await chain.pending(conn, since, limit)
 
@@ -269,14 +283,20 @@ class Vault:
         return blobs.read(self.store, self.keyring, blob, start=start, size=size)
 
     def _draft(
-        self, stream: UUID, at: datetime, body: Body, blob: Blob | None = None
+        self,
+        stream: UUID,
+        at: datetime,
+        recorded: datetime | None,
+        body: Body,
+        blob: Blob | None = None,
     ) -> chain.Draft:
         if blob is not None and blob.state is not BlobState.ACCEPTED:
             raise BlobMissing(blob.id, "accepted")
         private = bodies.encode(replace(body, blob=blob.plaintext if blob else None))
         salt = secrets.token_bytes(entries.SALT_SIZE)
+        written = recorded or at
         entry = Entry(
-            origin=self.origin,
+            origin=shard.name(self.origin, written),
             stream=stream,
             seq=0,
             prev=entries.FIRST_PREV,
@@ -284,4 +304,4 @@ class Vault:
             body=entries.commit(salt, private),
             blob=blob.ciphertext if blob else None,
         )
-        return chain.Draft(entry, salt, private, blob.id if blob else None)
+        return chain.Draft(entry, written, salt, private, blob.id if blob else None)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from hashlib import sha256, sha512
 from pathlib import Path
 
-from evidence import bag, body, cipher, entry, layout, merkle, note, receipt
+from evidence import bag, body, cipher, entry, layout, merkle, note, receipt, shard
 from evidence.body import Body
 from evidence.entry import Entry
 from evidence.errors import Malformed, Tampered, VaultError
@@ -203,7 +203,7 @@ class _Verification:
 
     def _check_place(self, found: Entry, listed: Listed, seq: int, prev: bytes) -> None:
         for name, value, expected in (
-            ("origin", found.origin, self._about.origin),
+            ("origin", shard.base(found.origin), self._about.origin),
             ("stream", found.stream, listed.id),
             ("seq", found.seq, seq),
             ("prev", found.prev.hex(), prev.hex()),

@@ -33,7 +33,7 @@ PREFIX = "CONCORD_"
 PREFIX_OF_TESTS = "CONCORD_TEST_"  # addresses of servers that the test bench may use
 
 DEMO_PASSPHRASE = "demonstration only"  # noqa: S105 - refused in production
-DEMO_ORIGIN = "demo.invalid/1"
+DEMO_ORIGIN = "demo.invalid"
 PASSPHRASE_LENGTH_MIN = 16
 BEGIN = "<!-- generated: settings -->\n"
 END = "<!-- end: settings -->\n"
@@ -139,9 +139,9 @@ class Settings(BaseModel):
 
     origin: str = Field(
         DEMO_ORIGIN,
-        pattern=r"^[a-z0-9.-]+(/[a-z0-9._-]+)+$",
+        pattern=r"^[a-z0-9.-]+(/[a-z0-9._-]+)*$",
         max_length=200,
-        description="the record's name for ever, as it stands in every entry: host and path",
+        description="the record's name for ever; every entry names its log by it and a year",
     )
     key_file: Path | None = Field(
         None, description="the vault's keys, encrypted; without it, in the folder"

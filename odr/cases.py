@@ -445,11 +445,17 @@ async def _append(
         setattr(case, name, stream)
         await work.conn.execute(update(Case).where(col(Case.id) == case.id).values({name: stream}))
         appended = await work.vault.begin(
-            work.conn, stream, act=row.act.value, body=body, at=work.at, blob=entry.blob
+            work.conn,
+            stream,
+            act=row.act.value,
+            body=body,
+            at=work.at,
+            recorded=work.noticed,
+            blob=entry.blob,
         )
     elif entry.closes_record:
         root, appended = await work.vault.close(
-            work.conn, stream, act=row.act.value, body=body, at=work.at
+            work.conn, stream, act=row.act.value, body=body, at=work.at, recorded=work.noticed
         )
         await work.conn.execute(
             update(Case)
@@ -458,7 +464,13 @@ async def _append(
         )
     else:
         appended = await work.vault.append(
-            work.conn, stream, act=row.act.value, body=body, at=work.at, blob=entry.blob
+            work.conn,
+            stream,
+            act=row.act.value,
+            body=body,
+            at=work.at,
+            recorded=work.noticed,
+            blob=entry.blob,
         )
     work.appended.append(appended)
     return {"stream": stream, "sequence": appended.entry.seq, "leaf": appended.leaf}

@@ -17,7 +17,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from evidence import entry, note, receipt
+from evidence import entry, note, receipt, shard
 from evidence.keys import LocalSigner
 from odr import ids, ledger, numbers
 from odr.calendar import Place, due
@@ -89,8 +89,10 @@ WITH opened AS (
 ), stream AS (
     INSERT INTO vault_streams (id, size, head) VALUES ($15, 1, $20)
 ), entered AS (
-    INSERT INTO vault_entries (stream, seq, prev, leaf, entry, time, salt, body)
-    VALUES ($15, 0, $21, $20, $22, $3, $23, $24::jsonb)
+    INSERT INTO vault_entries (stream, seq, prev, leaf, entry, time, recorded, salt, body)
+    VALUES ($15, 0, $21, $20, $22, $3, $3, $23, $24::jsonb)
+), unlogged AS (
+    INSERT INTO vault_unlogged (stream, seq, origin, recorded) VALUES ($15, 0, $32, $3)
 ), acted AS (
     INSERT INTO acts (id, case_id, act, role, side, account_id, at, before, after, channel,
         stream_id, sequence, leaf, facts)
@@ -141,8 +143,10 @@ WITH offered AS (
 ), grown AS (
     UPDATE vault_streams SET size = linked.seq + 1, head = linked.leaf FROM linked WHERE id = $10
 ), entered AS (
-    INSERT INTO vault_entries (stream, seq, prev, leaf, entry, time, salt, body)
-    SELECT $10, seq, prev, leaf, entry, $3, $13, $14::jsonb FROM linked
+    INSERT INTO vault_entries (stream, seq, prev, leaf, entry, time, recorded, salt, body)
+    SELECT $10, seq, prev, leaf, entry, $3, $3, $13, $14::jsonb FROM linked
+), unlogged AS (
+    INSERT INTO vault_unlogged (stream, seq, origin, recorded) SELECT $10, seq, $18, $3 FROM linked
 ), moved AS (
     UPDATE cases SET version = version + 1, acted_at = $3 WHERE id = $1
 ), acted AS (
@@ -201,7 +205,8 @@ async def _receipted(
     leaf: bytes,
     at: datetime,
 ) -> None:
-    given = receipt.Receipt(signed.origin, stream, seq, leaf, entry.to_microseconds(at), 0)
+    log = shard.name(signed.origin, at)
+    given = receipt.Receipt(log, stream, seq, leaf, entry.to_microseconds(at), 0)
     text = receipt.write(given)
     whole = note.assemble(text, signed.signer.key, await signed.signer.sign(text.encode()))
     await connection.execute(_RECEIPT, stream, seq, whole)
@@ -250,7 +255,8 @@ async def file(
                 "rulebook_digest": book.digest,
             },
         )
-        data = entry.encode(entry.Entry(signed.origin, stream, 0, entry.FIRST_PREV, at, commitment))
+        log = shard.name(signed.origin, at)
+        data = entry.encode(entry.Entry(log, stream, 0, entry.FIRST_PREV, at, commitment))
         leaf = entry.leaf_hash(data)
         payable = Account(Kind.PAYABLE, case, row["currency"]).id
         await connection.execute(
@@ -261,7 +267,7 @@ async def file(
             viewer.account_id, row["seller_id"], asked["statement"],
             orjson.dumps(terms).decode(), leaf, entry.FIRST_PREV, data, salt, private.decode(),
             orjson.dumps(shown).decode(), answer, acknowledge, noted, payable,
-            ledger.transfer_id(case, "claim_held"), escrow,
+            ledger.transfer_id(case, "claim_held"), escrow, log,
         )  # fmt: skip
     await _receipted(connection, signed, stream, 0, leaf, at)
     told = {"id": global_ids.write("ca", case), "number": number, "state": "FILED", "version": 1}
@@ -306,15 +312,14 @@ async def offer(
                 "message": asked["message"],
             },
         )
-        before, after = entry.frame(
-            entry.Entry(signed.origin, stream, 0, entry.FIRST_PREV, at, commitment)
-        )
+        log = shard.name(signed.origin, at)
+        before, after = entry.frame(entry.Entry(log, stream, 0, entry.FIRST_PREV, at, commitment))
         seq, leaf = await connection.fetchrow(
             _OFFER,
             case, orjson.dumps({"number": row["number"], "state": "filed"}).decode(), at, made,
             "claimant", orjson.dumps(terms).decode(), amount, asked["message"], until, stream,
             before, after, salt, private.decode(), viewer.account_id,
-            orjson.dumps(shown).decode(), row["seller_id"],
+            orjson.dumps(shown).decode(), row["seller_id"], log,
         )  # fmt: skip
     await _receipted(connection, signed, stream, seq, leaf, at)
     told = {

@@ -16,7 +16,7 @@ from evidence.vault import Vault
 from evidence.verify import Report
 from tests.evidence.files import GOOD
 
-ORIGIN = "vault.example/2026"
+ORIGIN = "vault.example"
 SIGNER = "vault.example/receipts"
 NOW = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 PHOTO = GOOD["image/jpeg"] + bytes(range(256)) * 5000

@@ -206,6 +206,7 @@ async def test_a_history_rewritten_without_the_receipt_key_is_found(
     )
     async with intruder.begin() as conn:
         await change(conn, "DELETE FROM vault_receipts WHERE stream = :room", retained)
+        await change(conn, "DELETE FROM vault_unlogged WHERE stream = :room", retained)
         await change(conn, "DELETE FROM vault_entries WHERE stream = :room", retained)
         await change(conn, "DELETE FROM vault_streams WHERE id = :room", retained)
     async with engine.begin() as conn:

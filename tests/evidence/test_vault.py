@@ -202,23 +202,30 @@ async def test_a_receipt_promises_the_log_where_there_is_one(
     store: DirectoryStore, vault_keys: LocalKeys
 ):
     vault = Vault(
-        origin="vault.example/2026",
+        origin="vault.example",
         store=store,
         keyring=vault_keys.keyring(),
         receipt_signer=vault_keys.signer("vault.example/receipts"),
         merge_delay=timedelta(hours=1),
     )
     one = entry.Entry("vault.example/2026", uuid4(), 0, bytes(32), NOON, bytes(32))
-    signed = await vault.sign(Appended(one, entry.leaf_hash(entry.encode(one))))
+    signed = await vault.sign(Appended(one, entry.leaf_hash(entry.encode(one)), NOON))
     said, _ = receipt.verify(signed.note.encode(), [vault.receipt_key])
     assert said.latest - said.time == 3_600_000_000
 
+
+LOGGED = """
+WITH log AS (
+    INSERT INTO vault_logs VALUES ('v/2026', NULL, 2, 1, sha256(''), 'a note', now())
+) INSERT INTO vault_leaves VALUES ('v/2026', 0, :s, 0)
+"""
 
 CHANGES = [
     "UPDATE vault_entries SET leaf = sha256('x') WHERE stream = :s",
     "UPDATE vault_entries SET entry = 'x' WHERE stream = :s",
     "UPDATE vault_entries SET prev = sha256('x') WHERE stream = :s",
     "UPDATE vault_entries SET time = now() WHERE stream = :s",
+    "UPDATE vault_entries SET recorded = now() WHERE stream = :s",
     "UPDATE vault_entries SET body = '{}' WHERE stream = :s",
     "UPDATE vault_entries SET salt = NULL WHERE stream = :s",
     "DELETE FROM vault_entries WHERE stream = :s",
@@ -227,6 +234,13 @@ CHANGES = [
     "UPDATE vault_receipts SET note = 'x' WHERE stream = :s",
     "DELETE FROM vault_receipts WHERE stream = :s",
     "TRUNCATE vault_entries CASCADE",
+    "UPDATE vault_logs SET assigned = 0",
+    "UPDATE vault_logs SET root = sha256('x')",
+    "UPDATE vault_logs SET size = 2, origin = 'x'",
+    "DELETE FROM vault_logs",
+    "UPDATE vault_leaves SET index = 7",
+    "DELETE FROM vault_leaves",
+    "TRUNCATE vault_logs CASCADE",
 ]
 
 
@@ -238,6 +252,7 @@ async def test_what_is_written_stays(
     async with engine.begin() as conn:
         done = await vault.begin(conn, stream, act="FILE", body={}, at=NOON)
         await vault.store_receipts(conn, [await vault.sign(done)])
+        await conn.execute(text(LOGGED), {"s": stream})
     for change in CHANGES:
         values = {"s": stream} if ":s" in change else {}
         async with (engine if role == "service" else intruder).connect() as conn:

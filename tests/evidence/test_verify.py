@@ -194,7 +194,7 @@ def unlist_photo(case: Case, files: dict[str, bytes]) -> None:
 
 
 FORGERIES: dict[str, tuple[Forgery, str, str]] = {
-    "an entry's origin": (forge_entry(1, origin="vault.example/2025"), "000001.json", "origin"),
+    "an entry's origin": (forge_entry(1, origin="vault.other/2026"), "000001.json", "origin"),
     "an entry's stream": (forge_entry(1, stream=str(UUID(int=1))), "000001.json", "stream"),
     "an entry's seq": (forge_entry(1, seq=2), "000001.json", "seq"),
     "an entry's prev": (forge_entry(1, prev="0" * 64), "000001.json", "prev"),

@@ -268,7 +268,7 @@ async def test_every_check_of_the_models_is_in_the_database(admin):
 
 
 async def test_the_comparison_sees_what_is_missing(admin, database):
-    await admin.execute("DROP INDEX vault_entries_time; ALTER TABLE cases DROP COLUMN zone")
+    await admin.execute("DROP INDEX vault_entries_recorded; ALTER TABLE cases DROP COLUMN zone")
     engine = create_async_engine(db._sqlalchemy_url(database.admin_url))
     async with engine.connect() as connection:
         differences = await connection.run_sync(compared)

@@ -67,7 +67,7 @@ def office(engine: AsyncEngine, folder: Path, *, rail: str = RAIL, **parts: obje
     """An office on ``engine`` with fresh keys and its objects in ``folder``."""
     made = keys.generate(SIGNER)
     vault = Vault(
-        origin="vault.example/2026",
+        origin="vault.example",
         store=DirectoryStore(folder / "store"),
         keyring=made.keyring(),
         receipt_signer=made.signer(SIGNER),

@@ -55,6 +55,34 @@ CREATE TABLE vault_streams (
     CONSTRAINT vault_streams_head CHECK (octet_length(head) = 32)
 );
 
+CREATE TABLE vault_logs (
+    origin TEXT NOT NULL,
+    previous TEXT,
+    assigned BIGINT NOT NULL,
+    size BIGINT NOT NULL,
+    root BYTEA NOT NULL,
+    checkpoint TEXT,
+    published TIMESTAMP WITH TIME ZONE,
+    sealed TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (origin),
+    CONSTRAINT vault_logs_size CHECK (0 <= size AND size <= assigned),
+    CONSTRAINT vault_logs_root CHECK (octet_length(root) = 32),
+    CONSTRAINT vault_logs_checkpoint CHECK ((size = 0) = (checkpoint IS NULL)),
+    CONSTRAINT vault_logs_sealed CHECK (sealed IS NULL OR size = assigned),
+    UNIQUE (previous),
+    FOREIGN KEY(previous) REFERENCES vault_logs (origin)
+);
+
+CREATE TABLE vault_unlogged (
+    stream UUID NOT NULL,
+    seq BIGINT NOT NULL,
+    origin TEXT NOT NULL,
+    recorded TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (stream, seq)
+);
+
+CREATE INDEX vault_unlogged_next ON vault_unlogged (origin, recorded, stream, seq);
+
 CREATE TABLE vault_blobs (
     id UUID NOT NULL,
     sha256 BYTEA NOT NULL,
@@ -164,6 +192,7 @@ CREATE TABLE vault_entries (
     leaf BYTEA NOT NULL,
     entry BYTEA NOT NULL,
     time TIMESTAMP WITH TIME ZONE NOT NULL,
+    recorded TIMESTAMP WITH TIME ZONE NOT NULL,
     salt BYTEA,
     body JSONB,
     blob UUID,
@@ -180,7 +209,7 @@ CREATE TABLE vault_entries (
 
 CREATE INDEX vault_entries_blob ON vault_entries (blob) WHERE blob IS NOT NULL;
 
-CREATE INDEX vault_entries_time ON vault_entries (time);
+CREATE INDEX vault_entries_recorded ON vault_entries (recorded);
 
 CREATE TABLE uploads (
     id UUID NOT NULL,
@@ -336,6 +365,18 @@ CREATE TABLE vault_receipts (
     PRIMARY KEY (stream, seq),
     FOREIGN KEY(stream, seq) REFERENCES vault_entries (stream, seq),
     CONSTRAINT vault_receipts_note CHECK (octet_length(note) BETWEEN 1 AND 65536)
+);
+
+CREATE TABLE vault_leaves (
+    origin TEXT NOT NULL,
+    index BIGINT NOT NULL,
+    stream UUID NOT NULL,
+    seq BIGINT NOT NULL,
+    PRIMARY KEY (origin, index),
+    CONSTRAINT vault_leaves_entry UNIQUE (stream, seq),
+    FOREIGN KEY(stream, seq) REFERENCES vault_entries (stream, seq),
+    CONSTRAINT vault_leaves_index CHECK (index >= 0),
+    FOREIGN KEY(origin) REFERENCES vault_logs (origin)
 );
 
 CREATE TABLE cases (
@@ -996,9 +1037,9 @@ BEGIN
     IF TG_OP <> 'UPDATE' THEN
         RAISE EXCEPTION 'vault_entries is append-only' USING ERRCODE = 'restrict_violation';
     END IF;
-    IF ROW(NEW.stream, NEW.seq, NEW.prev, NEW.leaf, NEW.entry, NEW.time, NEW.blob)
+    IF ROW(NEW.stream, NEW.seq, NEW.prev, NEW.leaf, NEW.entry, NEW.time, NEW.recorded, NEW.blob)
        IS DISTINCT FROM
-       ROW(OLD.stream, OLD.seq, OLD.prev, OLD.leaf, OLD.entry, OLD.time, OLD.blob)
+       ROW(OLD.stream, OLD.seq, OLD.prev, OLD.leaf, OLD.entry, OLD.time, OLD.recorded, OLD.blob)
        OR NEW.salt IS NOT NULL OR NEW.body IS NOT NULL
     THEN
         RAISE EXCEPTION 'an entry may only be erased' USING ERRCODE = 'restrict_violation';
@@ -1036,6 +1077,35 @@ CREATE TRIGGER vault_streams_guard BEFORE UPDATE OR DELETE ON vault_streams
 CREATE TRIGGER vault_streams_guard_all BEFORE TRUNCATE ON vault_streams
     FOR EACH STATEMENT EXECUTE FUNCTION vault_streams_guard();
 
+-- A log only grows: what has a place keeps it, what is published stays so, a sealed one is done.
+CREATE FUNCTION vault_logs_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP <> 'UPDATE' OR OLD.sealed IS NOT NULL
+       OR ROW(NEW.origin, NEW.previous) IS DISTINCT FROM ROW(OLD.origin, OLD.previous)
+       OR NEW.assigned < OLD.assigned OR NEW.size < OLD.size
+       OR (NEW.size = OLD.size AND (NEW.root <> OLD.root
+           OR (OLD.checkpoint IS NOT NULL AND NEW.checkpoint IS NULL)))
+    THEN
+        RAISE EXCEPTION 'a log only grows' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER vault_logs_guard BEFORE UPDATE OR DELETE ON vault_logs
+    FOR EACH ROW EXECUTE FUNCTION vault_logs_guard();
+CREATE TRIGGER vault_logs_guard_all BEFORE TRUNCATE ON vault_logs
+    FOR EACH STATEMENT EXECUTE FUNCTION vault_logs_guard();
+
+CREATE FUNCTION vault_leaves_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'vault_leaves is append-only' USING ERRCODE = 'restrict_violation';
+END $$;
+
+CREATE TRIGGER vault_leaves_guard BEFORE UPDATE OR DELETE ON vault_leaves
+    FOR EACH ROW EXECUTE FUNCTION vault_leaves_guard();
+CREATE TRIGGER vault_leaves_guard_all BEFORE TRUNCATE ON vault_leaves
+    FOR EACH STATEMENT EXECUTE FUNCTION vault_leaves_guard();
+
 -- Of a blob only its state moves (stored to accepted or refused), its retention grows, and its
 -- key is wrapped anew or destroyed for good.
 CREATE FUNCTION vault_blobs_guard() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -1068,6 +1138,9 @@ CREATE TRIGGER vault_blobs_guard BEFORE UPDATE OR DELETE ON vault_blobs
 
 GRANT SELECT, INSERT ON vault_streams, vault_entries, vault_receipts TO concord_app;
 GRANT UPDATE (size, head) ON vault_streams TO concord_app;
+GRANT SELECT, INSERT ON vault_logs, vault_leaves TO concord_app;
+GRANT UPDATE (assigned, size, root, checkpoint, published, sealed) ON vault_logs TO concord_app;
+GRANT SELECT, INSERT, DELETE ON vault_unlogged TO concord_app;
 GRANT UPDATE (salt, body) ON vault_entries TO concord_app;
 GRANT SELECT, INSERT, DELETE ON vault_blobs TO concord_app;
 GRANT UPDATE (state, wrapped_key, key_id, retained_until, retained_at) ON vault_blobs

@@ -1,0 +1,27 @@
+"""Shards: one log for each year under the vault's origin, so that no log grows without end.
+
+A vault of the origin ``vault.example`` writes, in 2026 (UTC), entries for the log
+``vault.example/2026``. It knows no database.
+"""
+
+import re
+from datetime import UTC, datetime
+
+_SHARD = re.compile(r"(.+)/([1-9][0-9]{3})")
+
+
+def name(origin: str, at: datetime) -> str:
+    """Name the log for what is recorded at `at` (aware)."""
+    return f"{origin}/{at.astimezone(UTC).year}"
+
+
+def base(shard: str) -> str | None:
+    """Give the origin of a shard; None if it is none."""
+    found = _SHARD.fullmatch(shard)
+    return found[1] if found else None
+
+
+def is_over(shard: str, at: datetime) -> bool:
+    """Say whether nothing is recorded for this shard any more at `at`."""
+    found = _SHARD.fullmatch(shard)
+    return found is not None and int(found[2]) < at.astimezone(UTC).year
