@@ -19,6 +19,10 @@ class Tampered(VaultError):
     """Well-formed bytes that are not the bytes that were committed to."""
 
 
+class Unsigned(VaultError):
+    """None of the keys that were asked for signed, or too few of them did; accuses nobody."""
+
+
 class StreamMissing(VaultError):
     """No stream has this id."""
 
@@ -50,6 +54,23 @@ class Erased(VaultError):
 
 class KeyMissing(VaultError):
     """No key has this name or id, or the passphrase does not open the key file."""
+
+
+class LogMissing(VaultError):
+    """There is no log of this name."""
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(f"no log {origin}")
+        self.origin = origin
+
+
+class NotLogged(VaultError):
+    """No checkpoint covers this entry yet; its receipt says by when one does."""
+
+    def __init__(self, stream: object, seq: int) -> None:
+        super().__init__(f"entry {seq} of {stream} is not in the log yet")
+        self.stream = stream
+        self.seq = seq
 
 
 class StoreError(VaultError):

@@ -1,31 +1,36 @@
 """Who signs and who wraps: two interfaces, and a local encrypted key file that fills both.
 
-A Signer makes Ed25519 signatures under a name; a KeyRing wraps each blob's key with a
+A Signer makes signatures of one kind under a name; a KeyRing wraps each blob's key with a
 key-encryption key. Both are asynchronous because a key-management service over the network
 may fill them as well: that is the door for one, and nothing outside this module may ask how a
 key is kept. The passphrase is handed in; where it comes from is not known here.
 
 Order in rotation: the new wrapping key is added to the file and used from then on; blobs keep
 the id of the key that wraps theirs, so old ones open as long as the old key stays in the file.
+A new signing key stands behind the old one of its name and kind, so that both can sign.
 """
 
 import json
 import os
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
-from evidence import canonical, note
+from evidence import canonical, note, signature
 from evidence.errors import KeyMissing, Malformed, Tampered
+from evidence.signature import ED25519, MLDSA44_COSIGNATURE
 
-FILE_FORMAT = "vault-keys/v1"
+FILE_FORMAT = "vault-keys/v2"
+FILE_FORMAT_1 = "vault-keys/v1"  # Ed25519 only, one key for each name; read, not written
 SCRYPT_COST = 2**17  # 128 MiB and about 0.4 s for each try at the passphrase
 
 _KEY_SIZE = 32
@@ -39,11 +44,11 @@ class Signer(Protocol):
 
     @property
     def key(self) -> note.VerifierKey:
-        """The public half."""
+        """The public half; its kind says which algorithm signs, and what (signature.message)."""
         ...
 
     async def sign(self, message: bytes) -> bytes:
-        """Give the 64 bytes of an Ed25519 signature over the message."""
+        """Give the algorithm's bytes alone: 64 for Ed25519, 2,420 for ML-DSA-44."""
         ...
 
 
@@ -69,11 +74,15 @@ class LocalSigner:
     """A Signer whose private key is in this process."""
 
     key: note.VerifierKey
-    _private: Ed25519PrivateKey = field(repr=False)
+    _private: Ed25519PrivateKey | MLDSA44PrivateKey = field(repr=False)
 
     async def sign(self, message: bytes) -> bytes:
         """Sign at once; there is nothing to wait for."""
         return self._private.sign(message)
+
+    def named(self, name: str) -> "LocalSigner":
+        """Give the same key under another name, as one key serves the logs of several years."""
+        return LocalSigner(note.verifier_key(name, self.key.public, self.key.kind), self._private)
 
 
 @dataclass(frozen=True)
@@ -97,18 +106,36 @@ class LocalKeyRing:
             raise Tampered("a wrapped key does not open") from None
 
 
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """The 32 bytes from which a signing key is made."""
+
+    kind: int
+    name: str
+    seed: bytes = field(repr=False)
+
+
 @dataclass(frozen=True)
 class LocalKeys:
-    """What a key file holds: seeds of signers by name, wrapping keys by id, newest last."""
+    """What a key file holds: seeds of signers, and wrapping keys by id; newest last in both."""
 
-    _signers: dict[str, bytes] = field(repr=False)
+    _signers: tuple[Seed, ...]
     _wrapping: dict[str, bytes] = field(repr=False)
 
     def signer(self, name: str) -> LocalSigner:
-        """Give the signer of this name."""
-        if name not in self._signers:
-            raise KeyMissing(f"no signing key {name}")
-        return local_signer(name, self._signers[name])
+        """Give the newest signer of notes (Ed25519) of this name."""
+        return self.signers(name, ED25519)[-1]
+
+    def cosigner(self, name: str, kind: int = MLDSA44_COSIGNATURE) -> LocalSigner:
+        """Give the newest cosigner of checkpoints of this name and kind; see cosignature.sign."""
+        return self.signers(name, kind)[-1]
+
+    def signers(self, name: str, kind: int = ED25519) -> list[LocalSigner]:
+        """Give all signers of this name and kind, newest last; KeyMissing if there is none."""
+        seeds = self._seeds(name, kind)
+        if not seeds:
+            raise KeyMissing(f"no signing key {name} of kind {kind:#04x}")
+        return [local_signer(name, seed, kind) for seed in seeds]
 
     def keyring(self) -> LocalKeyRing:
         """Give the ring of all wrapping keys; the newest wraps."""
@@ -118,34 +145,56 @@ class LocalKeys:
         """Add a wrapping key that is used from now on; the old ones still unwrap."""
         return LocalKeys(self._signers, self._wrapping | _new_wrapping_key())
 
-    def with_new_signer(self, name: str) -> "LocalKeys":
-        """Add a signing key under a new name; names are not used twice."""
+    def with_new_signer(self, name: str, kind: int = ED25519) -> "LocalKeys":
+        """Add a signing key under a name that has none of this kind; twice is Malformed."""
         note.check_name(name)
-        if name in self._signers:
-            raise Malformed(f"there is a signing key {name} already")
-        return LocalKeys(self._signers | {name: secrets.token_bytes(_KEY_SIZE)}, self._wrapping)
+        if self._seeds(name, kind):
+            raise Malformed(f"there is a signing key {name} of this kind already")
+        return self._with_seed(name, kind)
+
+    def with_rotated_signer(self, name: str, kind: int = ED25519) -> "LocalKeys":
+        """Add a signing key behind those of its name and kind; KeyMissing if there is none."""
+        self.signers(name, kind)
+        return self._with_seed(name, kind)
+
+    def _seeds(self, name: str, kind: int) -> list[bytes]:
+        return [one.seed for one in self._signers if (one.name, one.kind) == (name, kind)]
+
+    def _with_seed(self, name: str, kind: int) -> "LocalKeys":
+        seed = Seed(kind, name, secrets.token_bytes(_KEY_SIZE))
+        local_signer(seed.name, seed.seed, seed.kind)
+        return LocalKeys((*self._signers, seed), self._wrapping)
 
 
-def local_signer(name: str, seed: bytes) -> LocalSigner:
-    """Make a signer from the 32 bytes of an Ed25519 private key (RFC 8032)."""
-    private = Ed25519PrivateKey.from_private_bytes(seed)
-    return LocalSigner(note.verifier_key(name, private.public_key().public_bytes_raw()), private)
+def local_signer(name: str, seed: bytes, kind: int = ED25519) -> LocalSigner:
+    """Make a signer from its 32 bytes: an Ed25519 private key (RFC 8032) or FIPS 204's seed."""
+    private: Ed25519PrivateKey | MLDSA44PrivateKey
+    if kind == MLDSA44_COSIGNATURE:
+        private = MLDSA44PrivateKey.from_seed_bytes(seed)
+    elif kind in (ED25519, signature.ED25519_COSIGNATURE):
+        private = Ed25519PrivateKey.from_private_bytes(seed)
+    else:
+        raise Malformed("a signing key of a kind that is not known here")
+    public = private.public_key().public_bytes_raw()
+    return LocalSigner(note.verifier_key(name, public, kind), private)
 
 
-def generate(*signers: str) -> LocalKeys:
-    """Make a signing key for each name, and one wrapping key."""
-    keys = LocalKeys({}, _new_wrapping_key())
+def generate(*signers: str, cosigners: Iterable[str] = ()) -> LocalKeys:
+    """Make a signing key for each name (Ed25519; ML-DSA-44 for cosigners), and a wrapping key."""
+    keys = LocalKeys((), _new_wrapping_key())
     for name in signers:
         keys = keys.with_new_signer(name)
+    for name in cosigners:
+        keys = keys.with_new_signer(name, MLDSA44_COSIGNATURE)
     return keys
 
 
 def save(keys: LocalKeys, path: Path, passphrase: str, *, cost: int = SCRYPT_COST) -> None:
     """Write the key file, readable by its owner only, replacing an older one in one step."""
     salt, nonce = secrets.token_bytes(_SALT_SIZE), secrets.token_bytes(_NONCE_SIZE)
-    # The wrapping keys are a list: their order says which is newest, JSON objects have none.
+    # Lists, since their order says which key is newest; JSON objects have none.
     secret = {
-        "signers": {name: seed.hex() for name, seed in keys._signers.items()},  # noqa: SLF001 -- one module's own class
+        "signers": [[one.kind, one.name, one.seed.hex()] for one in keys._signers],  # noqa: SLF001 -- one module's own class
         "wrapping": [[name, key.hex()] for name, key in keys._wrapping.items()],  # noqa: SLF001 -- the same
     }
     header = {"cost": cost, "format": FILE_FORMAT, "nonce": nonce.hex(), "salt": salt.hex()}
@@ -178,8 +227,11 @@ def load(path: Path, passphrase: str) -> LocalKeys:
     except InvalidTag:
         raise KeyMissing(f"the passphrase does not open {path}, or it was changed") from None
     secret = canonical.decode(plain)
+    signers = secret["signers"]
+    if header["format"] == FILE_FORMAT_1:
+        signers = [[ED25519, name, seed] for name, seed in signers.items()]
     return LocalKeys(
-        {name: bytes.fromhex(seed) for name, seed in secret["signers"].items()},
+        tuple(Seed(kind, name, bytes.fromhex(seed)) for kind, name, seed in signers),
         {name: bytes.fromhex(key) for name, key in secret["wrapping"]},
     )
 
@@ -189,7 +241,7 @@ def _read_header(value: Any, path: Path) -> tuple[dict[str, Any], bytes]:
         sealed = bytes.fromhex(value.pop("sealed"))
         fits = (
             value.keys() == {"cost", "format", "nonce", "salt"}
-            and value["format"] == FILE_FORMAT
+            and value["format"] in (FILE_FORMAT, FILE_FORMAT_1)
             and type(value["cost"]) is int
             and 1 < value["cost"] <= _COST_MAX
             and len(bytes.fromhex(value["salt"])) == _SALT_SIZE

@@ -158,22 +158,30 @@ def parse_signatures(lines: str) -> tuple[Signature, ...]:
 def verify(data: bytes, keys: Iterable[VerifierKey]) -> tuple[str, tuple[VerifierKey, ...]]:
     """Read a note and give its text and those of the keys that signed it.
 
-    Signatures of unknown keys are ignored (C2SP signed-note), so an empty tuple means that
-    nobody whom the caller knows signed. So are those of a known name under another kind of key.
-    A signature that claims a known key and is not its own is Tampered.
+    Signatures of unknown keys and of unknown kinds are ignored (C2SP signed-note), so an empty
+    tuple means that nobody whom the caller knows signed. A signature that claims a known key and
+    is not its own is Tampered.
     """
+    text, signed = verify_lines(data, keys)
+    return text, tuple(dict.fromkeys(key for key, _ in signed))
+
+
+def verify_lines(
+    data: bytes, keys: Iterable[VerifierKey]
+) -> tuple[str, list[tuple[VerifierKey, Signature]]]:
+    """Do the same and give each signature beside its key."""
     note = parse(data)
     message = note.text.encode()
     known = {(key.name, key.id): key for key in keys}
-    signed: dict[VerifierKey, None] = {}
+    signed = []
     for line in note.signatures:
         key = known.get((line.name, line.key_id))
         if key is None:
             continue
         if not key.verifies(message, line.signature):
             raise Tampered(f"the signature of {key.name} does not fit the text")
-        signed[key] = None
-    return note.text, tuple(signed)
+        signed.append((key, line))
+    return note.text, signed
 
 
 def _parse_signature(line: str) -> Signature:

@@ -6,9 +6,22 @@ from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 
 from evidence import keys
 from evidence.errors import KeyMissing, Malformed, Tampered
+from evidence.signature import ED25519_COSIGNATURE, MLDSA44_COSIGNATURE
 
 NAME = "vault.example/receipts"
+LOG = "vault.example/2026"
 COST = 2**10  # quick; the real one takes 0.4 s
+
+# Written when key files knew Ed25519 only: NAME's seed is 00 01 ... 1f.
+FILE_1 = (
+    '{"cost":1024,"format":"vault-keys/v1","nonce":"fcda8853d2c9c1a83776dfd5","salt":"6fe50d085da0'
+    'bd6a6e069710c8d2b0ca","sealed":"c73efb56029e397399c0aeec40e238e3f90b1635a27c19f193033a3a068b6'
+    "145bdc5842ae8294340cbeb9dcfe94f1ba012a15218546daba61abc8d46186fb164f27cdd1ec1f77572cbd719498b"
+    "f774f036a795dd3aacd990cfca1b6f71313266237f562748000c326a07c6090a28202ec83ebf0512ece354ddc2eb6"
+    "cec02c60a71f13eb6f0ef233d2ee401d4bd33974bd34cfdec4d652458a19ac133f249d6ad12b8fb9f1168767c7433"
+    "a0f7c6a4ffba98d96ccf9ceca67542cd2ab5d53b4b9c25d02641ce49209383753502eead5003c660f1b9d32dd4eab"
+    'e80e24a1909"}'
+)
 
 
 @pytest.fixture
@@ -31,7 +44,7 @@ def test_the_file_is_for_its_owner_and_shows_no_key(path: Path):
     keys.save(made, path, "open sesame", cost=COST)
     assert path.stat().st_mode & 0o777 == 0o600
     data = path.read_text()
-    for secret in (*made._signers.values(), *made._wrapping.values()):
+    for secret in (made._signers[0].seed, *made._wrapping.values()):
         assert secret.hex() not in data
         assert secret.hex() not in repr(made)
         assert repr(secret) not in repr(made.keyring())
@@ -49,7 +62,7 @@ def test_another_passphrase_does_not_open_it(path: Path):
 def test_a_changed_key_file_does_not_open(path: Path, member: str):
     keys.save(keys.generate(NAME), path, "open sesame", cost=COST)
     value = json.loads(path.read_text())
-    value[member] = {"cost": 2**11, "format": "vault-keys/v2"}.get(
+    value[member] = {"cost": 2**11, "format": "vault-keys/v1"}.get(
         member, "00" * (len(value[member]) // 2) if member != "cost" else 0
     )
     path.write_text(json.dumps(value))
@@ -59,8 +72,11 @@ def test_a_changed_key_file_does_not_open(path: Path, member: str):
 
 @pytest.mark.parametrize(
     "change",
-    [{"cost": 2**30}, {"cost": True}, {"cost": "1"}, {"salt": "00"}, {"nonce": "x"}, {"more": 1}],
-)
+    [
+        {"cost": 2**30}, {"cost": True}, {"cost": "1"}, {"salt": "00"}, {"nonce": "x"}, {"more": 1},
+        {"format": "vault-keys/v3"},
+    ],
+)  # fmt: skip
 def test_a_key_file_in_another_form_is_malformed(path: Path, change: dict):
     keys.save(keys.generate(NAME), path, "open sesame", cost=COST)
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
@@ -125,3 +141,47 @@ async def test_a_signature_verifies_with_the_public_half():
     assert signature.hex().startswith("e5564300c360ac729086e2cc806e828a")
     assert signer.key.verifies(b"", signature)
     assert not signer.key.verifies(b"x", signature)
+
+
+def test_an_older_key_file_still_opens_and_is_saved_anew(path: Path):
+    path.write_text(FILE_1)
+    old = keys.load(path, "open sesame")
+    assert old.signer(NAME).key == keys.local_signer(NAME, bytes(range(32))).key
+    assert old.keyring().current == "0001020304050607"
+    keys.save(old.with_new_signer(LOG, MLDSA44_COSIGNATURE), path, "open sesame", cost=COST)
+    new = keys.load(path, "open sesame")
+    assert new.signer(NAME).key == old.signer(NAME).key
+    assert new.cosigner(LOG).key.kind == MLDSA44_COSIGNATURE
+    with pytest.raises(KeyMissing):
+        keys.load(path, "open")
+
+
+def test_signers_of_every_kind_come_back_from_the_file(path: Path):
+    made = keys.generate(NAME, LOG, cosigners=[LOG]).with_new_signer(LOG, ED25519_COSIGNATURE)
+    keys.save(made, path, "p", cost=COST)
+    found = keys.load(path, "p")
+    assert found == made
+    for one, again in (
+        (made.signer(LOG), found.signer(LOG)),
+        (made.cosigner(LOG), found.cosigner(LOG)),
+        (made.cosigner(LOG, ED25519_COSIGNATURE), found.cosigner(LOG, ED25519_COSIGNATURE)),
+    ):
+        assert one.key == again.key
+    assert len({one.seed for one in found._signers}) == 4
+    with pytest.raises(KeyMissing):
+        found.cosigner(NAME)
+    with pytest.raises(Malformed):
+        made.with_new_signer(LOG, MLDSA44_COSIGNATURE)
+    with pytest.raises(Malformed):
+        made.with_new_signer(LOG, 0x02)
+
+
+def test_after_a_rotation_the_newest_signs_and_the_older_one_is_there_to_sign_too(path: Path):
+    old = keys.generate(LOG, cosigners=[LOG])
+    keys.save(old.with_rotated_signer(LOG), path, "p", cost=COST)
+    new = keys.load(path, "p")
+    assert [one.key for one in new.signers(LOG)] == [old.signer(LOG).key, new.signer(LOG).key]
+    assert new.signer(LOG).key != old.signer(LOG).key
+    assert new.cosigner(LOG).key == old.cosigner(LOG).key
+    with pytest.raises(KeyMissing):
+        old.with_rotated_signer(NAME)
