@@ -143,3 +143,19 @@ class TypeMismatch(DepositRefused):
         super().__init__(f"this is no {declared}: {reason}")
         self.declared = declared
         self.reason = reason
+
+
+class Undecodable(VaultError):
+    """A file that no picture could be made of; `reason` is a word of evidence.wire.REASONS."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"not decoded: {reason}")
+        self.reason = reason
+
+
+class NotAnswered(VaultError):
+    """The virus scanner or the darkroom did not answer in time; the file is tried again later."""
+
+    def __init__(self, part: str, why: str = "") -> None:
+        super().__init__(f"{part} did not answer: {why}" if why else f"{part} did not answer")
+        self.part = part

@@ -18,7 +18,7 @@ PARTS_MAX = 65_536
 SCANS_MAX = 100  # of a progressive JPEG; usual are ten
 TEXT_MAX = 8 * 1024 * 1024  # inflated, of all texts and profiles of a PNG
 SIDE_MAX = 65_535
-_PADDING = b"\0\xff \t\r\n"
+_PADDING = b"\0 \t\r\n"
 
 # The most pixels. A JPEG is decoded at a fraction of its size, so phones' 200 megapixels pass.
 PIXELS_MAX = {

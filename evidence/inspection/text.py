@@ -69,12 +69,12 @@ def _mail(mail: Message) -> Iterator[Flag]:
         body = payload if isinstance(payload, bytes) else b""
         kind = part.get_content_type()
         strange = marks.stranger(body)
-        if strange is Code.PROGRAM_INSIDE or _is_program(part.get_filename()):
+        if strange is Code.PROGRAM_INSIDE or _is_program(_name(part)):
             yield Flag.of(Code.PROGRAM_INSIDE, where="attachment")
         if kind == "text/html" or strange is Code.MARKUP_INSIDE or _has_markup(kind, body):
             yield Flag.of(Code.MARKUP, where="mail")
-        if part.get_filename() or part.get_content_disposition() == "attachment":
-            names.append(f"{part.get_filename() or 'file'} ({kind})")
+        if _name(part) or part.get_content_disposition() == "attachment":
+            names.append(f"{_name(part) or 'file'} ({kind})")
         elif part.get_content_maintype() not in {"text", "multipart"}:
             names.append(f"({kind})")
     if names:
@@ -95,6 +95,14 @@ _PROGRAMS = re.compile(
     r"\.(?:exe|com|scr|pif|bat|cmd|msi|js|jse|vbs|vbe|wsf|hta|ps1|lnk|jar|app|dll|cpl|iso|img)\s*$",
     re.IGNORECASE,
 )
+
+
+def _name(part: Message) -> str | None:
+    """A part's file name; one in letters that cannot be read is none."""
+    try:
+        return part.get_filename()
+    except (LookupError, ValueError, OSError):
+        return "file"
 
 
 def _is_program(name: str | None) -> bool:
