@@ -133,6 +133,15 @@ class S3Store:
         )
         return await self._compare(key, size, digest, VersionId=oldest)
 
+    async def replace(self, key: str, data: bytes) -> Stored:
+        """Write a newer version; the older ones stay behind it."""
+        check_key(key)
+        digest = sha256(data).digest()
+        version = await self._put_whole(key, BytesIO(data), len(data), digest, once=False)
+        if version in (None, "null"):
+            raise StoreFailed(f"bucket {self._bucket} keeps no versions")
+        return Stored(key, version, len(data))
+
     async def get(
         self, key: str, version: str, *, start: int = 0, size: int | None = None
     ) -> AsyncGenerator[bytes, None]:
@@ -203,7 +212,9 @@ class S3Store:
                 "VersionIdMarker": page["NextVersionIdMarker"],
             }
 
-    async def _put_whole(self, key: str, source: BinaryIO, size: int, digest: bytes) -> str | None:
+    async def _put_whole(
+        self, key: str, source: BinaryIO, size: int, digest: bytes, *, once: bool = True
+    ) -> str | None:
         checksum = base64.b64encode(digest).decode()
         answer = await self._call(
             self._client.put_object,
@@ -213,8 +224,8 @@ class S3Store:
             ContentLength=size,
             ChecksumAlgorithm="SHA256",
             ChecksumSHA256=checksum,
-            IfNoneMatch="*",
             Metadata={_DIGEST: digest.hex()},
+            **({"IfNoneMatch": "*"} if once else {}),
         )
         _check_answer(answer, checksum)
         version: str | None = answer.get("VersionId")

@@ -11,6 +11,8 @@ The contract, which tests/evidence/test_store.py runs against each store:
   object over it on a store that keeps versions changes nothing for a reader.
 - **retain** sets COMPLIANCE retention: until then the version can be neither removed nor
   changed, by anybody, nor the time be shortened. Setting it again for longer extends it.
+- **replace** writes a small object over whatever is there, for the one kind that changes (a log's
+  checkpoint). A reader sees the old or the new one, whole. Writers take turns by other means.
 - **delete** removes a version that is not retained; what is not there is not an error, so that
   it may be repeated.
 - A store that fails, hangs or answers nonsense is StoreFailed, after a bounded time, and the
@@ -69,6 +71,10 @@ class Store(Protocol):
         `fresh` promises that nobody else can be writing this key, since it is random and new: a
         store may then leave out what it does only for racing writers.
         """
+        ...
+
+    async def replace(self, key: str, data: bytes) -> Stored:
+        """Write a small object durably over the newest version."""
         ...
 
     def get(
@@ -132,6 +138,11 @@ class DirectoryStore:
         check_key(key)
         return await _in_thread(self._put, key, source, size, digest)
 
+    async def replace(self, key: str, data: bytes) -> Stored:
+        """Rename the new one into its place, then take the old one away."""
+        check_key(key)
+        return await _in_thread(self._replace, key, data)
+
     async def get(
         self, key: str, version: str, *, start: int = 0, size: int | None = None
     ) -> AsyncGenerator[bytes, None]:
@@ -194,6 +205,22 @@ class DirectoryStore:
             temporary.unlink(missing_ok=True)
         return Stored(key, version, size)
 
+    def _replace(self, key: str, data: bytes) -> Stored:
+        digest = sha256(data)
+        version = digest.hexdigest()[:_VERSION_DIGITS]
+        path = _place(self._objects, key, version)
+        _make_folder(path.parent)
+        temporary = self._incoming / secrets.token_hex(16)
+        _copy_durably(BytesIO(data), temporary, len(data), digest.digest())
+        with _locked(path.parent) as folder:
+            old = [each for each in self._versions(key) if each != version]
+            temporary.rename(path)
+            os.fsync(folder)
+            for each in old:
+                _place(self._objects, key, each).unlink()
+            os.fsync(folder)
+        return Stored(key, version, len(data))
+
     def _stat(self, key: str) -> Stored:
         version = self._find(key)
         if version is None:
@@ -237,10 +264,17 @@ class DirectoryStore:
         return sorted(name for name in names if name.startswith(prefix))
 
     def _find(self, key: str) -> str | None:
-        """Find the version of a key, None if the key is free."""
+        """Find the newest version of a key, None if the key is free."""
+        found = self._versions(key)
+        return found[-1] if found else None
+
+    def _versions(self, key: str) -> list[str]:
+        """List the versions of a key, the newest last: after a crash, `replace` leaves two."""
         path = self._objects / key
         found = list(path.parent.glob(path.name + "@*"))
-        return found[0].name.rpartition("@")[2] if found else None
+        if len(found) > 1:
+            found.sort(key=lambda each: each.stat().st_mtime_ns)
+        return [each.name.rpartition("@")[2] for each in found]
 
     def _retained_until(self, key: str, version: str) -> datetime | None:
         try:

@@ -30,6 +30,7 @@ LIMITS = {
     "statement_timeout": "15s",
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "15s",
+    "transaction_timeout": "5min",  # a log is sealed ten minutes after its year
     "search_path": "public, pg_temp",
     "timezone": "UTC",
     "jit": "off",  # compiling costs more than our statements take
