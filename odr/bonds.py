@@ -72,8 +72,7 @@ async def deposited(work: Work, lines: list[Transfer], *, again: bool) -> None:
             raise Conflict("deposit")
         return
     if paid:
-        await ledger.open_accounts(work.conn, ledger.accounts_of(paid))
-        await ledger.book(work.conn, paid)
+        await ledger.book(work.conn, paid, opening=ledger.accounts_of(paid))
 
 
 _BOOKED: Final = typed("SELECT t.amount FROM ledger.transfers t WHERE t.id = :id")

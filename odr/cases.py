@@ -13,7 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import RowMapping, func, select, true, update
+from sqlalchemy import RowMapping, Select, Uuid, bindparam, select, true, update
 from sqlmodel import col
 
 from evidence.blob import Blob
@@ -177,18 +177,37 @@ def _row(found: RowMapping) -> Case:
     return Case(**{name: found[name] for name in Case.__table__.c.keys()})  # type: ignore[attr-defined]  # noqa: SIM118 - a column collection iterates columns; SQLModel gives every table class its Table
 
 
+# Statements are made once: SQLAlchemy takes longer to put them together than they take to run.
+_CASE: Final = bindparam("case", type_=Uuid())
+
+
+def _lock(*, sees_all: bool, waits: bool) -> Select[Any]:
+    seated = policy.roles_in_case(col(Case.id)).label("seated")
+    return (
+        select(*Case.__table__.c, seated)  # type: ignore[attr-defined]  # SQLModel gives every table class its Table
+        .where(col(Case.id) == _CASE, true() if sees_all else policy.sees_case())
+        .with_for_update(of=Case, skip_locked=not waits)
+    )
+
+
+_LOCKED: Final = {
+    (sees_all, waits): _lock(sees_all=sees_all, waits=waits)
+    for sees_all in (True, False)
+    for waits in (True, False)
+}
+
+
+_MEASURED: Final = select(measures.MEASURES, deadlines.OVERDUE).where(col(Case.id) == _CASE)
+
+
 async def _locked(work: Work, case_id: UUID, *, waits: bool = True) -> tuple[Case, frozenset[Role]]:
     """The case under its row lock, with the actor's roles; ``NotFound`` if it is not theirs.
 
     Nor is it found if somebody else has it locked and this one does not wait.
     """
-    visible = true() if work.actor is policy.SERVICE else policy.sees_case()
-    statement = (
-        select(*Case.__table__.c, policy.roles_in_case(col(Case.id)).label("seated"))  # type: ignore[attr-defined]  # SQLModel gives every table class its Table
-        .where(col(Case.id) == case_id, visible)
-        .with_for_update(of=Case, skip_locked=not waits)
-    )
-    found = (await work.conn.execute(statement, work.actor.parameters())).mappings().one_or_none()
+    statement = _LOCKED[work.actor is policy.SERVICE, waits]
+    given = {"case": case_id, **work.actor.parameters()}
+    found = (await work.conn.execute(statement, given)).mappings().one_or_none()
     if found is None:
         raise NotFound
     case = _row(found)
@@ -198,31 +217,12 @@ async def _locked(work: Work, case_id: UUID, *, waits: bool = True) -> tuple[Cas
 
 
 async def _measured(work: Work, case: Case) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
-    """Measures in a statement of its own, so that its snapshot is younger than the lock."""
-    overdue = (
-        select(
-            func.json_agg(
-                func.json_build_object(
-                    "id",
-                    col(RunningClock.id),
-                    "clock",
-                    RunningClock.__table__.c.clock,  # type: ignore[attr-defined]  # SQLModel's Table
-                    "subject",
-                    col(RunningClock.subject_id),
-                    "due",
-                    col(RunningClock.due),
-                )
-            )
-        )
-        .where(
-            col(RunningClock.case_id) == case.id,
-            col(RunningClock.state) == ClockState.RUNNING,
-            col(RunningClock.due) <= work.at,
-        )
-        .scalar_subquery()
-    )
-    statement = select(measures.MEASURES, overdue).where(col(Case.id) == case.id)
-    found, late = (await work.conn.execute(statement)).one()
+    """Measures in a statement of its own, so that its snapshot is younger than the lock.
+
+    With them the clocks that are due at ``work.at``, in the order of their instants.
+    """
+    given = {"case": case.id, "at": work.at}
+    found, late = (await work.conn.execute(_MEASURED, given)).one()
     return found, sorted(late or (), key=lambda clock: (clock["due"], clock["id"]))
 
 
@@ -439,11 +439,12 @@ async def _append(
         **entry.said,
     }
     name = _STREAMS[entry.channel]
-    stream: UUID | None = getattr(case, name)
-    if stream is None:
-        stream = ids.child(case.id)
+    named: UUID | None = getattr(case, name)
+    stream = named or ids.child(case.id)
+    if named is None:
         setattr(case, name, stream)
         await work.conn.execute(update(Case).where(col(Case.id) == case.id).values({name: stream}))
+    if named is None or row is table.START:  # whose case was made with the record's name
         appended = await work.vault.begin(
             work.conn,
             stream,

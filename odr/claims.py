@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 from uuid import UUID
 
+import orjson
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
@@ -31,6 +33,7 @@ from odr.orders import Bought
 from odr.procedure import table
 from odr.procedure.acts import Act, Role
 from odr.procedure.clocks import Clock
+from odr.sql import typed
 from odr.terms import Terms
 from odr.words import Party, Reason, Side
 from odr.work import Work
@@ -114,6 +117,25 @@ def _party(work: Work, order: Order) -> Party:
     raise NotFound
 
 
+_OPENED: Final = typed(
+    """
+WITH opened AS (
+    INSERT INTO cases (id, number, order_id, marketplace_id, claimant_party, state, version,
+        rulebook, rulebook_digest, language, country, zone, currency, reason, claimed_minor,
+        filed_at, entered_at, acted_at, record_stream)
+    VALUES (:case, :number, :order, :marketplace, :party, :state, 0, :book, :digest, :language,
+        :country, :zone, :currency, :reason, :amount, :at, :at, :at, :stream)
+), seated AS (
+    INSERT INTO seats (id, case_id, role, account_id, organisation_id, since)
+    VALUES (child_id(:case), :case, :buyer_role, :buyer, NULL, :at),
+        (child_id(:case), :case, :seller_role, NULL, :seller, :at)
+)
+INSERT INTO claims (id, case_id, version, reason, statement, terms, amount_minor, at)
+VALUES (child_id(:case), :case, 1, :reason, :statement, CAST(:terms AS jsonb), :amount, :at)
+"""
+)
+
+
 async def _opened(work: Work, filing: Filing, bought: Bought, party: Party) -> Case:
     order, claimed = bought.order, terms.to_buyer(filing.terms).amount_minor
     rulebook = work.rulebooks.in_force(work.at)
@@ -137,58 +159,47 @@ async def _opened(work: Work, filing: Filing, bought: Bought, party: Party) -> C
         acted_at=work.at,
         record_stream=ids.child(work.result),
     )
-    await work.vault.create_stream(work.conn, case.record_stream)
+    written = {
+        "case": case.id,
+        "number": case.number,
+        "order": order.id,
+        "marketplace": order.marketplace_id,
+        "party": party.value,
+        "state": case.state.value,
+        "book": case.rulebook,
+        "digest": case.rulebook_digest,
+        "language": case.language,
+        "country": case.country,
+        "zone": case.zone,
+        "currency": case.currency,
+        "reason": filing.reason.value,
+        "amount": claimed,
+        "at": work.at,
+        "stream": case.record_stream,
+        "buyer": order.buyer_id,
+        "buyer_role": (Role.CLAIMANT if party is Party.BUYER else Role.RESPONDENT).value,
+        "seller": order.seller_id,
+        "seller_role": (Role.RESPONDENT if party is Party.BUYER else Role.CLAIMANT).value,
+        "statement": filing.statement,
+        "terms": orjson.dumps(terms.to_json(filing.terms)).decode(),
+    }
     try:
-        await work.conn.execute(insert(Case).values(case.model_dump()))
+        await work.conn.execute(_OPENED, written)
     except IntegrityError as error:
         if "one_open_case_for_an_order_and_party" in str(error.orig):
             raise Conflict("open case") from error
         raise
-    buyer = Role.CLAIMANT if party is Party.BUYER else Role.RESPONDENT
-    seller = Role.RESPONDENT if party is Party.BUYER else Role.CLAIMANT
-    seats = (
-        (buyer, order.buyer_id, None),
-        (seller, None, order.seller_id),
-    )
-    await work.conn.execute(
-        insert(Seat).values(
-            [
-                {
-                    "id": ids.child(case.id),
-                    "case_id": case.id,
-                    "role": role,
-                    "account_id": account,
-                    "organisation_id": organisation,
-                    "since": work.at,
-                }
-                for role, account, organisation in seats
-            ]
-        )
-    )
-    await work.conn.execute(
-        insert(Claim).values(
-            id=ids.child(case.id),
-            case_id=case.id,
-            version=1,
-            reason=filing.reason,
-            statement=filing.statement,
-            terms=terms.to_json(filing.terms),
-            amount_minor=claimed,
-            at=work.at,
-        )
-    )
     return case
 
 
 async def _hold_in_escrow(work: Work, case: Case, bought: Bought) -> None:
     """Keep what is claimed from being released to the seller meanwhile."""
-    funds = await orders.funds(work.conn, bought.trade)
-    amount = min(case.claimed_minor, funds.escrow)
+    amount = min(case.claimed_minor, bought.escrow)
     if case.claimant_party is Party.BUYER and amount > 0:
-        await ledger.open_accounts(work.conn, [journal.payable(case.id, case.currency)])
         await ledger.book(
             work.conn,
             journal.claim_held(case.id, bought.trade, case.id, Money(amount, case.currency)),
+            opening=[journal.payable(case.id, case.currency)],
         )
 
 

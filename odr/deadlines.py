@@ -8,10 +8,10 @@ the row and in the entry of the act that set it.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import insert, update
+from sqlalchemy import DateTime, ScalarSelect, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -55,6 +55,27 @@ def slot(case: Case, rulebook: Rulebook, starts: datetime, clock: Start) -> Slot
         "due": ends.isoformat(),
         "amount": clock.amount_minor,
     }
+
+
+def _overdue() -> ScalarSelect[Any]:
+    clock = RunningClock.__table__.c.clock  # type: ignore[attr-defined]  # SQLModel gives every table class its Table
+    told = func.json_build_object(
+        "id", col(RunningClock.id), "clock", clock,
+        "subject", col(RunningClock.subject_id), "due", col(RunningClock.due),
+    )  # fmt: skip
+    return (
+        select(func.json_agg(told))
+        .where(
+            col(RunningClock.case_id) == col(Case.id),
+            col(RunningClock.state) == ClockState.RUNNING,
+            col(RunningClock.due) <= bindparam("at", type_=DateTime(timezone=True)),
+        )
+        .scalar_subquery()
+    )
+
+
+OVERDUE: Final = _overdue()
+"""The clocks of a row of ``cases`` that are due at the instant ``at``, as one JSON value."""
 
 
 async def start(conn: AsyncConnection, case_id: UUID, given: Slot) -> None:

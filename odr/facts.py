@@ -8,7 +8,6 @@ reason that was known.
 
 from collections.abc import Mapping
 from typing import Any, Final, cast
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, Text, and_, exists, func, select
 from sqlalchemy import cast as sql_cast
@@ -170,11 +169,6 @@ MEASURES: Final = _measured()
 """The measures of a row of ``cases``, as one JSON value."""
 
 Measures = Mapping[str, Any]
-
-
-def measured(case_id: UUID) -> Select[Any]:
-    """The statement that measures one case."""
-    return select(MEASURES).where(col(Case.id) == case_id)
 
 
 def holding(

@@ -249,8 +249,7 @@ async def _book_decision(work: Work, claim: InsuranceClaim, approve_minor: int |
         fact = ids.derive(claim.id, "decision")
         lines = journal.loss_reserved(fact, claim.id, claim.insurer_id, payee, amount)
         await _set(work, claim, reserved_minor=approve_minor)
-        await ledger.open_accounts(work.conn, ledger.accounts_of(lines))
-        await ledger.book(work.conn, lines)
+        await ledger.book(work.conn, lines, opening=ledger.accounts_of(lines))
 
 
 async def pay(work: Work, claim_id: UUID, *, version: int | None = None) -> None:

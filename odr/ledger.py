@@ -278,19 +278,25 @@ async def open_accounts(conn: AsyncConnection, accounts: Iterable[Account]) -> N
 
     ``Invalid`` if a currency is unknown.
     """
+    await _call(conn, _OPEN, _opened(accounts), ())
+
+
+def _opened(accounts: Iterable[Account]) -> tuple[Sequence[object], ...]:
     wanted = sorted(set(accounts), key=lambda account: account.id)
-    values = (
+    return (
         [account.id for account in wanted],
         [account.kind.value for account in wanted],
         [account.owner for account in wanted],
         [account.currency for account in wanted],
     )
-    await _call(conn, _OPEN, values, ())
 
 
-async def book(conn: AsyncConnection, transfers: Sequence[Transfer]) -> frozenset[UUID]:
+async def book(
+    conn: AsyncConnection, transfers: Sequence[Transfer], *, opening: Iterable[Account] = ()
+) -> frozenset[UUID]:
     """Book all of ``transfers`` or none, in one round trip, and tell which were booked before.
 
+    Those of ``opening`` that are not open yet are opened first, as ``open_accounts`` does.
     Locks all their accounts in the order of ids until the transaction ends: call it once for an
     act, after every other lock. A repeat with the same content has no effect. ``Conflict`` for
     another content under the same id, or a hold that was resolved before; ``Unfunded``;
@@ -299,7 +305,10 @@ async def book(conn: AsyncConnection, transfers: Sequence[Transfer]) -> frozense
     """
     if len(transfers) > BATCH_MAX:
         raise TooMuch(limit="transfers", maximum=BATCH_MAX)
+    opened = _opened(opening)
     if not transfers:
+        if opened[0]:
+            await _call(conn, _OPEN, opened, ())
         return frozenset()
     amounts = [each.amount for each in transfers]
     values = (
@@ -315,7 +324,10 @@ async def book(conn: AsyncConnection, transfers: Sequence[Transfer]) -> frozense
         [each.code for each in transfers],
         [each.cause for each in transfers],
     )
-    known = await _call(conn, _BOOK, values, transfers)
+    if opened[0]:
+        known = await _call(conn, _OPEN_AND_BOOK, (*values, *opened), transfers)
+    else:
+        known = await _call(conn, _BOOK, values, transfers)
     return frozenset(cast("list[UUID]", known))
 
 
@@ -354,6 +366,12 @@ _OPEN: Final = "SELECT ledger.open_accounts($1::uuid[], $2::text[], $3::uuid[], 
 _BOOK: Final = (
     "SELECT ledger.book($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[],"
     " $7::timestamptz[], $8::uuid[], $9::text[], $10::uuid[])"
+)
+# What is booked comes out of the join, so that the accounts are open before.
+_OPEN_AND_BOOK: Final = (
+    "WITH opened AS MATERIALIZED ("  # noqa: S608 - put together of constants
+    "SELECT ledger.open_accounts($11::uuid[], $12::text[], $13::uuid[], $14::text[])"
+    f") {_BOOK} FROM opened"
 )
 _BALANCES: Final = text(
     "SELECT id, debits_posted, credits_posted, debits_pending, credits_pending, available"

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, Select, Uuid, bindparam, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -34,11 +34,15 @@ FROM ledger.balances b WHERE b.account = ANY(:accounts) AND b.stripe = 0
 
 @dataclass(frozen=True, slots=True)
 class Bought:
-    """An order with what its terms and windows depend on."""
+    """An order with what its terms and windows depend on.
+
+    ``escrow`` is what is free there, in minor units, unlocked.
+    """
 
     order: Order
     facts: OrderFacts
     purchase: Purchase
+    escrow: int
 
     @property
     def trade(self) -> Trade:
@@ -46,8 +50,8 @@ class Bought:
         return Trade(self.order.id, self.order.seller_id, self.order.currency)
 
 
-async def bought(conn: AsyncConnection, order_id: UUID) -> Bought:
-    """An order with its lines and dates, in one statement; ``NotFound``."""
+def _bought() -> Select[Any]:
+    """An order's columns, its lines, when it was shipped and delivered, and its escrow."""
     lines = (
         select(
             func.json_agg(
@@ -62,15 +66,31 @@ async def bought(conn: AsyncConnection, order_id: UUID) -> Bought:
     outbound = [col(Shipment.order_id) == col(Order.id), col(Shipment.direction) == "outbound"]
     shipped = select(func.min(col(Shipment.shipped_at))).where(*outbound).scalar_subquery()
     delivered = select(func.max(col(Shipment.delivered_at))).where(*outbound).scalar_subquery()
-    columns = Order.__table__.c  # type: ignore[attr-defined]  # SQLModel gives every table class its Table
-    statement = select(*columns, lines, shipped, delivered).where(columns.id == order_id)
-    row = (await conn.execute(statement)).one_or_none()
+    escrow = literal_column(_ESCROW, BigInteger())
+    return select(*_COLUMNS, lines, shipped, delivered, escrow).where(
+        _COLUMNS.id == bindparam("order", type_=Uuid())
+    )
+
+
+_COLUMNS: Final = Order.__table__.c  # type: ignore[attr-defined]  # SQLModel gives every table class its Table
+_ESCROW: Final = """(
+    SELECT b.credits_posted - b.debits_posted - b.debits_pending
+    FROM ledger.accounts a JOIN ledger.balances b ON b.account = a.id AND b.stripe = 0
+    WHERE a.owner = orders.id AND a.kind = 'escrow' AND a.currency = orders.currency
+)"""
+_BOUGHT: Final = _bought()
+
+
+async def bought(conn: AsyncConnection, order_id: UUID) -> Bought:
+    """An order with its lines, dates and escrow, in one statement; ``NotFound``."""
+    row = (await conn.execute(_BOUGHT, {"order": order_id})).one_or_none()
     if row is None:
         raise NotFound
-    order = Order(**dict(zip(columns.keys(), row, strict=False)))
-    given, shipped_at, delivered_at = row[-3:]
-    dates = purchase(order.model_dump(), shipped_at, delivered_at)
-    return Bought(order, _facts(order, given or []), dates)
+    given = dict(zip(_COLUMNS.keys(), row, strict=False))
+    lines, shipped_at, delivered_at, escrow = row[-4:]
+    order = Order(**given)
+    dates = purchase(given, shipped_at, delivered_at)
+    return Bought(order, _facts(order, lines or []), dates, escrow or 0)
 
 
 def _facts(order: Order, lines: list[list[int]]) -> OrderFacts:

@@ -479,9 +479,7 @@ async def _set(work: Work, payout: Payout, **values: Any) -> None:
 
 
 async def _book(work: Work, lines: Sequence[Transfer]) -> None:
-    if accounts := ledger.accounts_of(lines):
-        await ledger.open_accounts(work.conn, accounts)
-    await ledger.book(work.conn, lines)
+    await ledger.book(work.conn, lines, opening=ledger.accounts_of(lines))
 
 
 def _amount(payout: Payout) -> Money:

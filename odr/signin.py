@@ -16,7 +16,18 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, or_, select, text, update
+from sqlalchemy import (
+    DateTime,
+    LargeBinary,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -172,8 +183,14 @@ async def redeem(conn: AsyncConnection, secret: str, at: datetime) -> Opened:
     return opened
 
 
-_SESSION: Final = select(*people.STANDING, col(Session.csrf)).join(
-    Session, col(Session.account_id) == col(Account.id)
+_SESSION: Final = (
+    select(*people.STANDING, col(Session.csrf))
+    .join(Session, col(Session.account_id) == col(Account.id))
+    .where(
+        col(Session.digest) == bindparam("digest", type_=LargeBinary()),
+        col(Session.expires)
+        > func.coalesce(bindparam("at", type_=DateTime(timezone=True)), func.service_now()),
+    )
 )
 
 
@@ -184,10 +201,7 @@ async def session(
 
     Without ``at`` the database's own time counts, which saves asking for it.
     """
-    found = _SESSION.where(
-        col(Session.digest) == _hash(cookie), col(Session.expires) > (at or func.service_now())
-    )
-    row = (await conn.execute(found)).one_or_none()
+    row = (await conn.execute(_SESSION, {"digest": _hash(cookie), "at": at})).one_or_none()
     return None if row is None else SignedIn(people.viewer(row), row.csrf)
 
 

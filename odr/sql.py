@@ -20,7 +20,21 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
-_UUIDS: Final = {"case", "id", "account", "stream", "subject", "order", "payout", "actor", "result"}
+_UUIDS: Final = {
+    "case",
+    "id",
+    "account",
+    "stream",
+    "subject",
+    "order",
+    "payout",
+    "actor",
+    "result",
+} | {
+    "marketplace",
+    "buyer",
+    "seller",
+}
 _INSTANTS: Final = {"at", "noticed", "due", "lease"}
 _BIG: Final = {"sequence", "amount", "limit"}
 _BYTES: Final = {"leaf", "digest"}

@@ -18,7 +18,7 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import DateTime, Uuid, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -134,10 +134,7 @@ async def viewer(conn: AsyncConnection, token: str, at: datetime | None = None) 
     token_id = read(token)
     if token_id is None:
         return None
-    statement = _VIEWER.where(
-        col(Token.id) == token_id, col(Token.expires) > (at or func.service_now())
-    )
-    row = (await conn.execute(statement)).one_or_none()
+    row = (await conn.execute(_VIEWER, {"token": token_id, "at": at})).one_or_none()
     known = _NOTHING if row is None else bytes(row.digest)
     if not hmac.compare_digest(known, _hash(token)) or row is None:
         return None
@@ -170,7 +167,12 @@ _VIEWER: Final = (
         (col(Membership.account_id) == col(Token.account_id))
         & (col(Membership.organisation_id) == col(Token.organisation_id)),
     )
-    .where(col(Token.revoked).is_(None))
+    .where(
+        col(Token.id) == bindparam("token", type_=Uuid()),
+        col(Token.revoked).is_(None),
+        col(Token.expires)
+        > func.coalesce(bindparam("at", type_=DateTime(timezone=True)), func.service_now()),
+    )
 )
 
 

@@ -115,6 +115,11 @@ class Office:
     wake: Callable[[], None]
     approvals: Mapping[str, int] | None = None
     patience: Sequence[float] = PATIENCE
+    _singly: AsyncEngine = field(init=False)
+
+    def __post_init__(self) -> None:
+        singly = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        object.__setattr__(self, "_singly", singly)
 
     @asynccontextmanager
     async def work(self, actor: Viewer, result: UUID) -> AsyncIterator[Work]:
@@ -175,11 +180,15 @@ class Office:
             yield conn, answer
 
     @asynccontextmanager
-    async def connected(self) -> AsyncIterator[AsyncConnection]:
-        """A connection; ``Unavailable`` where there is none, or where it is lost on the way."""
+    async def connected(self, *, singly: bool = False) -> AsyncIterator[AsyncConnection]:
+        """A connection; ``Unavailable`` where there is none, or where it is lost on the way.
+
+        ``singly`` makes each statement a transaction of its own: one round trip in place of three.
+        """
         async with AsyncExitStack() as stack:
             try:
-                conn = await stack.enter_async_context(self.engine.connect())
+                engine = self._singly if singly else self.engine
+                conn = await stack.enter_async_context(engine.connect())
             except (OSError, PoolTimeoutError) as error:
                 raise Unavailable("database") from error
             except Exception as error:
@@ -197,7 +206,7 @@ class Office:
         """Sign and store the receipts of what was appended; ring the worker's bell."""
         if work.appended:
             receipts = [await self.vault.sign(entry) for entry in work.appended]
-            async with self.engine.begin() as conn:
+            async with self.connected(singly=True) as conn:
                 await self.vault.store_receipts(conn, receipts)
         self.wake()
 
