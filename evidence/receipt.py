@@ -14,12 +14,11 @@ A receipt whose entry is not in the log after the latest time is a signed proof 
 It knows no private keys: the signature is made in evidence/keys.py's signers.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from evidence import canonical, note
+from evidence import canonical, notation, note
 from evidence.entry import read_hash, read_uuid
 from evidence.errors import Malformed
 
@@ -27,7 +26,6 @@ FORMAT = "vault-receipt/v1"
 NO_LOG = 0
 
 _LINES = 7
-_DECIMAL = re.compile(r"0|[1-9][0-9]{0,15}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +57,10 @@ def read(text: str) -> Receipt:
     receipt = Receipt(
         origin=origin,
         stream=read_uuid(stream),
-        seq=_read_decimal(seq),
+        seq=notation.read_decimal(seq, canonical.INTEGER_MAX),
         leaf=read_hash(leaf),
-        time=_read_decimal(time),
-        latest=_read_decimal(latest),
+        time=notation.read_decimal(time, canonical.INTEGER_MAX),
+        latest=notation.read_decimal(latest, canonical.INTEGER_MAX),
     )
     if write(receipt) != text:
         raise Malformed("a receipt that is not written as receipts are")
@@ -75,13 +73,3 @@ def verify(
     """Read a signed receipt and say which of the keys signed it; see note.verify."""
     text, signed = note.verify(data, keys)
     return read(text), signed
-
-
-def _read_decimal(text: str) -> int:
-    # isdigit() and int() take "٤٢", "+42" and "4_2"; the pattern takes only what write() writes.
-    if not _DECIMAL.fullmatch(text):
-        raise Malformed("not a decimal number")
-    number = int(text)
-    if number > canonical.INTEGER_MAX:
-        raise Malformed("a number beyond 2**53 - 1")
-    return number

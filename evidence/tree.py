@@ -7,7 +7,7 @@ a tile holds the right hashes is not known here: a root or proof made from a wro
 another root.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 
 from evidence import merkle, tile
@@ -34,6 +34,8 @@ class Nodes(Mapping[Tile, bytes]):
         self._tiles_max = tiles_max
         self._contents: dict[Tile, bytes] = {}
         self._inner: dict[Tile, tuple[bytes, ...]] = {}
+        # By size of the tree and height: the last hash of the height, if its subtree is not full.
+        self.edges: dict[tuple[int, int], bytes] = {}
         for one, data in (hashes or {}).items():
             self.put(one, data)
 
@@ -41,6 +43,7 @@ class Nodes(Mapping[Tile, bytes]):
         """Keep a tile's content; Malformed if it is not as long as its width says."""
         _check_content(one, data)
         self._inner.pop(one, None)
+        self.edges.clear()
         self._contents[one] = data
         if len(self._contents) > self._tiles_max:
             dropped = next(iter(self._contents))
@@ -95,7 +98,23 @@ def tiles_of_inclusion(index: int, size: int) -> list[Tile]:
 
 def inclusion_proof(index: int, size: int, hashes: Hashes) -> list[bytes]:
     """RFC 9162 2.1.3.1: the hashes that lead from leaf `index` to the root, lowest first."""
-    return _fold(_inclusion_plan(index, size), size, hashes)
+    _check_leaf(index, size)
+    reader = _Reader(size, hashes)
+    last = size - 1
+    proof: list[bytes] = []
+    # What _inclusion_plan lists, looked up tile by tile and not node by node: the hot path.
+    for level in range((last.bit_length() + _HEIGHT - 1) // _HEIGHT):
+        place, full, edge = (one >> _HEIGHT * level for one in (index, size, last))
+        inner: tuple[bytes, ...] = ()
+        for height in range(min(_HEIGHT, edge.bit_length())):
+            sibling = (place >> height) ^ 1
+            if sibling < full >> height:
+                inner = inner or reader.inner(level, place >> _HEIGHT)
+                start = (sibling & (tile.WIDTH >> height) - 1) * _SIZE
+                proof.append(inner[height][start : start + _SIZE])
+            elif sibling == edge >> height:
+                proof.append(reader.edge(_HEIGHT * level + height))
+    return proof
 
 
 def tiles_of_consistency(first: int, second: int) -> list[Tile]:
@@ -105,7 +124,8 @@ def tiles_of_consistency(first: int, second: int) -> list[Tile]:
 
 def consistency_proof(first: int, second: int, hashes: Hashes) -> list[bytes]:
     """RFC 9162 2.1.4.1: the hashes that show the first tree as a beginning of the second."""
-    return _fold(_consistency_plan(first, second), second, hashes)
+    reader = _Reader(second, hashes)
+    return [reader.fold(nodes) for nodes in _consistency_plan(first, second)]
 
 
 def tiles_of_growth(old: int) -> list[Tile]:
@@ -142,8 +162,7 @@ def grow(old: int, leaves: Sequence[bytes], hashes: Hashes) -> dict[Tile, bytes]
 
 def _inclusion_plan(index: int, size: int) -> list[list[_Node]]:
     """List the siblings on the way up, each as the full subtrees that it consists of."""
-    if not 0 <= index < size:
-        raise ValueError("no such leaf")
+    _check_leaf(index, size)
     plan = []
     last = size - 1
     for height in range(last.bit_length()):
@@ -177,6 +196,11 @@ def _consistency_plan(first: int, second: int) -> list[list[_Node]]:
     return plan[::-1]
 
 
+def _check_leaf(index: int, size: int) -> None:
+    if not 0 <= index < size:
+        raise ValueError("no such leaf")
+
+
 def _cut(start: int, end: int) -> list[_Node]:
     """Cut leaves [start, end) into full subtrees, left to right.
 
@@ -207,35 +231,42 @@ def _tile(level: int, number: int, size: int) -> Tile:
     return Tile(level, number, min(tile.WIDTH, nodes - number * tile.WIDTH))
 
 
-def _fold(plan: list[list[_Node]], size: int, hashes: Hashes) -> list[bytes]:
-    """Look the plan's nodes up and hash those of each part together, from the right."""
-    inner = _reader(size, hashes)
-    proof = []
-    for nodes in plan:
-        found = b""
-        for height, position in reversed(nodes):
-            level, number, inside, offset = _place(height, position)
-            left = inner(level, number)[inside][offset * _SIZE : (offset + 1) * _SIZE]
-            found = sha256(b"\x01" + left + found).digest() if found else left
-        proof.append(found)
-    return proof
+class _Reader:
+    """Looks hashes of the tree of `size` leaves up; opens each tile at most once."""
 
+    def __init__(self, size: int, hashes: Hashes) -> None:
+        self._size = size
+        self._hashes = hashes
+        self._opened: dict[tuple[int, int], tuple[bytes, ...]] = {}
 
-def _reader(size: int, hashes: Hashes) -> Callable[[int, int], tuple[bytes, ...]]:
-    """Open each tile at most once for one question."""
-    opened: dict[tuple[int, int], tuple[bytes, ...]] = {}
-
-    def inner(level: int, number: int) -> tuple[bytes, ...]:
-        found = opened.get((level, number))
+    def inner(self, level: int, number: int) -> tuple[bytes, ...]:
+        found = self._opened.get((level, number))
         if found is None:
-            one = _tile(level, number, size)
+            one = _tile(level, number, self._size)
+            hashes = self._hashes
             found = (
                 hashes.inner(one) if isinstance(hashes, Nodes) else _inner(_content(one, hashes))
             )
-            opened[level, number] = found
+            self._opened[level, number] = found
         return found
 
-    return inner
+    def fold(self, nodes: Sequence[_Node]) -> bytes:
+        """Hash full subtrees that stand side by side into one, from the right."""
+        found = b""
+        for height, position in reversed(nodes):
+            level, number, inside, offset = _place(height, position)
+            left = self.inner(level, number)[inside][offset * _SIZE : (offset + 1) * _SIZE]
+            found = merkle.node_hash(left, found) if found else left
+        return found
+
+    def edge(self, height: int) -> bytes:
+        """Give the last hash of a height, whose subtree is not full."""
+        edges = self._hashes.edges if isinstance(self._hashes, Nodes) else {}
+        found = edges.get((self._size, height))
+        if found is None:
+            start = self._size >> height << height
+            found = edges[self._size, height] = self.fold(_cut(start, self._size))
+        return found
 
 
 def _inner(content: bytes) -> tuple[bytes, ...]:

@@ -300,7 +300,7 @@ def test_the_verifier_runs_alone_and_imports_little(case: Case):
     assert (done.returncode, done.stderr) == (0, b"")
     program = (
         "import sys; before = set(sys.modules); sys.path[:0] = ['.']\n"
-        "import evidence.verify, evidence.__main__\n"
+        "import evidence.verify, evidence.__main__, evidence.proof, evidence.tree\n"
         "tops = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
         "print(*sorted(tops - set(sys.stdlib_module_names)))"
     )
