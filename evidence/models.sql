@@ -127,6 +127,8 @@ END $$;
 CREATE TRIGGER vault_likenesses_guard_all BEFORE TRUNCATE ON vault_likenesses
     FOR EACH STATEMENT EXECUTE FUNCTION vault_likenesses_guard_all();
 GRANT SELECT, DELETE, INSERT (blob, part, hash) ON vault_likenesses TO concord_app;
+-- Look-ups read indexes alone where a page is known to be visible to all, which vacuum notes.
+ALTER TABLE vault_likenesses SET (autovacuum_vacuum_insert_scale_factor = 0.02);
 
 GRANT SELECT, INSERT ON vault_streams, vault_entries, vault_receipts TO concord_app;
 GRANT UPDATE (size, head) ON vault_streams TO concord_app;

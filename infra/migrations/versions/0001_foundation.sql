@@ -114,6 +114,8 @@ CREATE TABLE vault_blobs (
     CONSTRAINT vault_blobs_state CHECK (state IN ('stored', 'accepted', 'refused'))
 );
 
+CREATE INDEX vault_blobs_sha256 ON vault_blobs (sha256);
+
 CREATE INDEX vault_blobs_unfinished ON vault_blobs (created) WHERE state <> 'accepted';
 
 CREATE INDEX vault_blobs_unretained ON vault_blobs (created) WHERE state = 'accepted' AND retained_at IS NULL;
@@ -210,6 +212,27 @@ CREATE TABLE vault_entries (
 CREATE INDEX vault_entries_blob ON vault_entries (blob) WHERE blob IS NOT NULL;
 
 CREATE INDEX vault_entries_recorded ON vault_entries (recorded);
+
+CREATE TABLE vault_likenesses (
+    blob UUID NOT NULL,
+    part INTEGER NOT NULL,
+    hash BIGINT NOT NULL,
+    quarter_0 SMALLINT GENERATED ALWAYS AS (((hash >> 0 & 65535) - 32768)::smallint) STORED NOT NULL,
+    quarter_1 SMALLINT GENERATED ALWAYS AS (((hash >> 16 & 65535) - 32768)::smallint) STORED NOT NULL,
+    quarter_2 SMALLINT GENERATED ALWAYS AS (((hash >> 32 & 65535) - 32768)::smallint) STORED NOT NULL,
+    quarter_3 SMALLINT GENERATED ALWAYS AS (((hash >> 48 & 65535) - 32768)::smallint) STORED NOT NULL,
+    PRIMARY KEY (blob, part),
+    CONSTRAINT vault_likenesses_part CHECK (part >= 0),
+    FOREIGN KEY(blob) REFERENCES vault_blobs (id) ON DELETE CASCADE
+);
+
+CREATE INDEX vault_likenesses_quarter_0 ON vault_likenesses (quarter_0, hash) INCLUDE (blob, part);
+
+CREATE INDEX vault_likenesses_quarter_1 ON vault_likenesses (quarter_1, hash) INCLUDE (blob, part);
+
+CREATE INDEX vault_likenesses_quarter_2 ON vault_likenesses (quarter_2, hash) INCLUDE (blob, part);
+
+CREATE INDEX vault_likenesses_quarter_3 ON vault_likenesses (quarter_3, hash) INCLUDE (blob, part);
 
 CREATE TABLE uploads (
     id UUID NOT NULL,
@@ -1135,6 +1158,29 @@ END $$;
 
 CREATE TRIGGER vault_blobs_guard BEFORE UPDATE OR DELETE ON vault_blobs
     FOR EACH ROW EXECUTE FUNCTION vault_blobs_guard();
+
+-- A likeness stands as long as its picture can be read; erasure takes both.
+CREATE FUNCTION vault_likenesses_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP <> 'DELETE' OR EXISTS (
+        SELECT FROM vault_blobs b WHERE b.id = OLD.blob AND b.wrapped_key IS NOT NULL)
+    THEN
+        RAISE EXCEPTION 'vault_likenesses is append-only' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN OLD;
+END $$;
+
+CREATE TRIGGER vault_likenesses_guard BEFORE UPDATE OR DELETE ON vault_likenesses
+    FOR EACH ROW EXECUTE FUNCTION vault_likenesses_guard();
+CREATE FUNCTION vault_likenesses_guard_all() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'vault_likenesses is append-only' USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER vault_likenesses_guard_all BEFORE TRUNCATE ON vault_likenesses
+    FOR EACH STATEMENT EXECUTE FUNCTION vault_likenesses_guard_all();
+GRANT SELECT, DELETE, INSERT (blob, part, hash) ON vault_likenesses TO concord_app;
+-- Look-ups read indexes alone where a page is known to be visible to all, which vacuum notes.
+ALTER TABLE vault_likenesses SET (autovacuum_vacuum_insert_scale_factor = 0.02);
 
 GRANT SELECT, INSERT ON vault_streams, vault_entries, vault_receipts TO concord_app;
 GRANT UPDATE (size, head) ON vault_streams TO concord_app;
