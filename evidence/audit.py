@@ -1,9 +1,9 @@
 """The audit: recomputes everything that the vault keeps and names what does not agree.
 
-It reads the tables and the store as they are, trusting neither. What it cannot see without a
-public log is a history rewritten as a whole by somebody who also holds the receipt key, and
-streams removed as a whole; the receipts that depositors hold and the bundles that were exported
-can show both. Not bound to anything: a blob's `created` and `retained_at`.
+It reads the tables and the store as they are, trusting neither. What it cannot see is a history
+rewritten as a whole, log included, by somebody who also holds the keys: witnesses, those who
+follow the log, the receipts that depositors hold and the bundles that were exported can. Not bound
+to anything: a blob's `created` and `retained_at`.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from sqlmodel import SQLModel
 
 from evidence import blob as blobs
 from evidence import body as bodies
-from evidence import canonical, chain, merkle, receipt, shard
+from evidence import canonical, chain, merkle, oversight, receipt, shard
 from evidence import entry as entries
 from evidence.blob import Blob
 from evidence.body import Body
@@ -59,6 +59,8 @@ async def audit(conn: AsyncConnection, vault: Vault) -> Report:
     4. No entry lacks its stream, no receipt its entry.
     5. Every blob is in the store as its row says, retained where that is confirmed, opens with
        its key, is the file with the row's digests, and agrees with each entry that names it.
+    6. Every entry has one place in the log of its year, or waits for one; each log's root and
+       checkpoint are those of its entries, and its files on the store as well.
     """
     report = Report()
     run = _Audit(conn, vault, report)
@@ -67,6 +69,7 @@ async def audit(conn: AsyncConnection, vault: Vault) -> Report:
             ("entries, receipts and streams", run.check_streams),
             ("rows that belong to nothing", run.check_strays),
             ("blobs and their objects in the store", run.check_blobs),
+            ("places in logs, and the files of these", run.check_logs),
         ),
         1,
     ):
@@ -251,6 +254,12 @@ class _Audit:
                 self._note(where, "sha256: not that of the file")
             if digests[1].digest() != blob.plaintext.sha512:
                 self._note(where, "sha512: not that of the file")
+
+    # 6
+    async def check_logs(self) -> int:
+        return await oversight.check(
+            self._conn, self._vault, self._note, self._report.unchecked.append
+        )
 
     def tell_the_rest(self) -> None:
         if self._erased:

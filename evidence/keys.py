@@ -13,7 +13,7 @@ A new signing key stands behind the old one of its name and kind, so that both c
 import json
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -50,6 +50,15 @@ class Signer(Protocol):
     async def sign(self, message: bytes) -> bytes:
         """Give the algorithm's bytes alone: 64 for Ed25519, 2,420 for ML-DSA-44."""
         ...
+
+
+Signers = Callable[[str], Sequence[Signer]]
+"""Who signs the checkpoints of a log, by its name; the names of their keys are the log's."""
+
+
+def nobody(_: str) -> Sequence[Signer]:
+    """Sign no log, in a vault that has none."""
+    return ()
 
 
 class KeyRing(Protocol):

@@ -22,7 +22,7 @@ It knows no HTTP and no witnesses.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from io import BytesIO
@@ -65,9 +65,6 @@ OPEN_LOG: Final = "open_log"
 CHECKPOINT: Final = "checkpoint"
 _AT_ONCE: Final = 8
 _FOLDER: Final = "log"
-
-Signers = Callable[[str], Sequence[Signer]]
-"""Who signs the checkpoints of a log, by its name: the log's own key first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,24 +201,24 @@ async def prove(conn: AsyncConnection, store: Store, stream: UUID, seq: int) -> 
 # --- writing -------------------------------------------------------------------------------------
 
 
-async def sequence(engine: AsyncEngine, vault: Vault, signers: Signers, now: datetime) -> bool:
+async def sequence(engine: AsyncEngine, vault: Vault, now: datetime) -> bool:
     """Do one round for every log that is not sealed; whether there is more to do at once.
 
     `now` is when it is done (UTC): by it a new year's log is opened, and it stands in cosignatures.
     """
     async with engine.begin() as conn:
         await conn.execute(_NUMBERING)
-        origin = await _open(conn, vault, signers, now)
+        origin = await _open(conn, vault, now)
         if origin is None:
             return False
         numbered = await _number(conn, origin)
-    grown = await _grow(engine, vault, signers(origin), origin, now)
+    grown = await _grow(engine, vault, origin, now)
     async with engine.begin() as conn:
         sealed = shard.is_over(origin, now - SETTLE) and await _seal(conn, origin, now)
     return grown or sealed or numbered == BATCH_MAX
 
 
-async def _open(conn: AsyncConnection, vault: Vault, signers: Signers, now: datetime) -> str | None:
+async def _open(conn: AsyncConnection, vault: Vault, now: datetime) -> str | None:
     """Find the log that grows, or begin it; None if nothing is there for any."""
     known = await states(conn)
     growing = [one.origin for one in known if one.sealed is None]
@@ -237,7 +234,7 @@ async def _open(conn: AsyncConnection, vault: Vault, signers: Signers, now: date
         stream := uuid4(),
         act=OPEN_LOG,
         body={
-            "keys": [str(signer.key) for signer in signers(origin)],
+            "keys": [str(signer.key) for signer in vault.log_signers(origin)],
             "log": origin,
             "previous": None if last is None else last.checkpoint,
         },
@@ -264,9 +261,7 @@ async def _number(conn: AsyncConnection, origin: str) -> int:
     return numbered
 
 
-async def _grow(
-    engine: AsyncEngine, vault: Vault, signers: Sequence[Signer], origin: str, now: datetime
-) -> bool:
+async def _grow(engine: AsyncEngine, vault: Vault, origin: str, now: datetime) -> bool:
     """Publish what has a place and no checkpoint yet; whether the log grew."""
     async with engine.connect() as conn:
         before = await state(conn, origin)
@@ -277,7 +272,7 @@ async def _grow(
         await release(engine, vault.store, origin)
         return False
     root = await _publish(vault.store, before, data)
-    signed = await sign(signers, Checkpoint(origin, last, root), now)
+    signed = await sign(vault.log_signers(origin), Checkpoint(origin, last, root), now)
     async with engine.begin() as conn:
         values = {"origin": origin, "before": before.size, "root_before": before.root}
         values |= {"size": last, "root": root, "checkpoint": signed, "at": now}

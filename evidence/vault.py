@@ -45,7 +45,7 @@ from evidence.chain import Appended, SignedReceipt
 from evidence.deposit import Declared
 from evidence.entry import Entry
 from evidence.errors import BlobMissing
-from evidence.keys import KeyRing, Signer
+from evidence.keys import KeyRing, Signer, Signers, nobody
 from evidence.models import BlobState
 from evidence.receipt import Receipt
 from evidence.store import Store, Stored
@@ -56,7 +56,8 @@ class Vault:
 
     `origin` names the vault (for example "vault.example"); its logs, for which entries are meant,
     add the year in which they are recorded (evidence/shard.py). `merge_delay` is how long an entry
-    may take into its log, promised by every receipt; None promises no log. `retention` is how
+    may take into its log, promised by every receipt; None promises no log. `log_signers` sign the
+    checkpoints of each log. `retention` is how
     long accepted blobs are kept at least. `size_max` gives the media types that are taken and the
     most bytes of each; `spool_folder` is where files lie, encrypted and nameless, while they come
     in.
@@ -69,6 +70,7 @@ class Vault:
         store: Store,
         keyring: KeyRing,
         receipt_signer: Signer,
+        log_signers: Signers = nobody,
         merge_delay: timedelta | None = None,
         retention: timedelta = timedelta(days=365),
         size_max: Mapping[str, int] = media.SIZE_MAX,
@@ -79,6 +81,7 @@ class Vault:
         self.store = store
         self.keyring = keyring
         self.receipt_key = receipt_signer.key
+        self.log_signers = log_signers
         self._receipt_signer = receipt_signer
         self._merge_delay = merge_delay
         self._retention = retention

@@ -12,18 +12,21 @@ from pathlib import Path
 from typing import Final
 
 from evidence import keys
-from evidence.keys import LocalKeyRing, LocalKeys, LocalSigner
+from evidence.keys import LocalKeyRing, LocalKeys, LocalSigner, Signers
+from evidence.signature import MLDSA44_COSIGNATURE
 from odr.caucus import Caucus
 
 _CAUCUS_SIZE: Final = 32
 RECEIPTS: Final = "receipts"
+LOG: Final = "log"
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What is open: who signs receipts, what wraps blobs' keys, what seals caucus."""
+    """What is open: who signs receipts and logs, what wraps blobs' keys, what seals caucus."""
 
     receipts: LocalSigner
+    logs: Signers
     keyring: LocalKeyRing
     caucus: Caucus
 
@@ -31,10 +34,11 @@ class Keys:
 async def opened(path: Path, passphrase: str, origin: str) -> Keys:
     """Open the key file, or make it where there is none; ``KeyMissing`` if it does not open.
 
-    The signer of receipts is called ``<origin>/receipts``.
+    The signer of receipts is called ``<origin>/receipts``. One key of each kind signs the logs of
+    all years, under the name of each.
     """
-    name = f"{origin}/{RECEIPTS}"
-    local = await asyncio.to_thread(_local, path, passphrase, name)
+    name, log = f"{origin}/{RECEIPTS}", f"{origin}/{LOG}"
+    local = await asyncio.to_thread(_local, path, passphrase, name, log)
     ring = local.keyring()
     caucus = path.with_suffix(".caucus")
     if not caucus.exists():
@@ -42,13 +46,16 @@ async def opened(path: Path, passphrase: str, origin: str) -> Keys:
         _write(caucus, f"{key_id}\n{wrapped.hex()}\n")
     key_id, wrapped_hex = caucus.read_text(encoding="ascii").split()
     key = await ring.unwrap(bytes.fromhex(wrapped_hex), key_id)
-    return Keys(local.signer(name), ring, Caucus(key))
+    signers = [*local.signers(log), *local.signers(log, MLDSA44_COSIGNATURE)]
+    return Keys(
+        local.signer(name), lambda shard: [one.named(shard) for one in signers], ring, Caucus(key)
+    )
 
 
-def _local(path: Path, passphrase: str, signer: str) -> LocalKeys:
+def _local(path: Path, passphrase: str, receipts: str, log: str) -> LocalKeys:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        keys.save(keys.generate(signer), path, passphrase)
+        keys.save(keys.generate(receipts, log, cosigners=[log]), path, passphrase)
     return keys.load(path, passphrase)
 
 

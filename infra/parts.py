@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,8 @@ from odr.rulebook import Rulebooks
 from odr.work import Office
 
 _DATABASE: Final = "concord"
+MERGE_DELAY: Final = timedelta(hours=24)
+"""What a receipt promises; the log is mostly seconds behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
             store=store,
             keyring=opened_keys.keyring,
             receipt_signer=opened_keys.receipts,
+            log_signers=opened_keys.logs,
+            merge_delay=MERGE_DELAY,
             spool_folder=_spool(settings),
             size_max=sizes(settings),
         )

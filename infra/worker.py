@@ -32,6 +32,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from evidence import log
 from odr import clockwork, notices, payouts, reconciliation, signin, uploads
 from odr.notices import Link, Mail, Translate, Undeliverable
 from odr.outbox import Do, Failed, Hopeless, Outbox
@@ -40,6 +41,9 @@ from odr.work import Office
 
 POLL_SECONDS: Final = 1.0
 """How long a lost bell delays what it would have woken."""
+
+LOG_SECONDS: Final = 5.0
+"""How far the log is behind what was recorded."""
 
 REST_SECONDS_MAX: Final = 5.0
 """How long a loop waits after an error at most, or as long as its own round, if that is longer."""
@@ -171,6 +175,7 @@ def duties(office: Office, outside: Outside) -> list[Duty]:
         *made,
         Duty("run_clocks", Clocks(office).turn),
         Duty("sign_receipts", Receipts(office).turn, seconds=10),
+        Duty("sequence_log", partial(_sequence, office), seconds=LOG_SECONDS),
         Duty("retain_blobs", partial(retain, office), seconds=10),
         Duty("reconcile_payouts", partial(_reconcile, office, outside.rail), seconds=60),
         Duty("sweep_uploads", partial(_sweep_uploads, office), seconds=600),
@@ -285,6 +290,12 @@ async def retain(office: Office) -> bool:
     if failed:
         raise failed[0]
     return False
+
+
+async def _sequence(office: Office) -> bool:
+    async with office.engine.connect() as conn:
+        now: datetime = (await conn.execute(_NOW)).scalar_one()
+    return await log.sequence(office.engine, office.vault, now)
 
 
 async def _reconcile(office: Office, rail: Rail) -> bool:

@@ -90,7 +90,9 @@ _ENTRIES: Final = text(
 ).bindparams(bindparam("stream", type_=Uuid()))
 _NOBODYS: Final = text(
     "SELECT s.id FROM vault_streams s WHERE NOT EXISTS (SELECT FROM cases c WHERE s.id IN"
-    " (c.record_stream, c.mediation_stream, c.claimant_stream, c.respondent_stream)) ORDER BY s.id"
+    " (c.record_stream, c.mediation_stream, c.claimant_stream, c.respondent_stream))"
+    " AND NOT EXISTS (SELECT FROM vault_leaves l WHERE l.stream = s.id AND l.index = 0)"
+    " ORDER BY s.id"
 )
 _BOOKED: Final = text("SELECT id FROM ledger.transfers WHERE id = ANY(:ids)").bindparams(
     bindparam("ids", type_=ARRAY(Uuid()))

@@ -128,7 +128,12 @@ async def test_an_untouched_vault_is_sound(retained: Case, engine: AsyncEngine):
     report = await audited(engine, retained.vault)
     assert report.findings == []
     assert report.unchecked == []
-    assert [one.partition(" ")[2].partition(" ")[0] for one in report.checked] == ["7", "0", "2"]
+    assert [one.partition(" ")[2].partition(" ")[0] for one in report.checked] == [
+        "7",
+        "0",
+        "2",
+        "0",
+    ]
 
 
 async def test_every_changed_entry_stream_and_receipt_is_named(

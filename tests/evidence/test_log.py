@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import event, text
 
-from evidence import checkpoint, keys, log, merkle, proof, shard, tile, tree
+from evidence import audit, checkpoint, keys, log, merkle, oversight, proof, shard, tile, tree
 from evidence import entry as entries
 from evidence.errors import LogMissing, NotLogged, Tampered
 from evidence.keys import Signer
@@ -47,12 +47,18 @@ async def any_store(request, tmp_path) -> AsyncIterator[Store]:
     one.close()
 
 
+@pytest.fixture
+def vault(tmp_path, vault_keys) -> Vault:
+    return over(DirectoryStore(tmp_path / "store"), vault_keys)
+
+
 def over(store: Store, vault_keys, origin: str = ORIGIN) -> Vault:
     return Vault(
         origin=origin,
         store=store,
         keyring=vault_keys.keyring(),
         receipt_signer=vault_keys.signer(SIGNER),
+        log_signers=signers,
         merge_delay=timedelta(hours=1),
     )
 
@@ -71,7 +77,7 @@ async def append(
 
 
 async def drain(engine, vault: Vault, now: datetime = NOON) -> None:
-    while await log.sequence(engine, vault, signers, now):
+    while await log.sequence(engine, vault, now):
         pass
 
 
@@ -133,7 +139,7 @@ async def test_an_entry_that_no_checkpoint_covers_has_no_proof(engine, vault):
 
 
 async def test_nothing_to_do_makes_nothing(engine, vault):
-    assert not await log.sequence(engine, vault, signers, NOON)
+    assert not await log.sequence(engine, vault, NOON)
     async with engine.connect() as conn:
         assert await log.states(conn) == []
 
@@ -265,7 +271,7 @@ async def crashed(engine, vault: Vault, ends: Ends) -> bool:
     event.listen(engine.sync_engine, "begin", after_commit)
     ending = _with(vault, ends)
     try:
-        while await log.sequence(engine, ending, signers, NOON):
+        while await log.sequence(engine, ending, NOON):
             pass
     except CrashError:
         return True
@@ -335,7 +341,7 @@ async def test_two_sequencers_at_once_never_fork_the_log(engine, vault):
     for _ in range(6):
         known += await append(engine, vault, 40)
         done = await asyncio.gather(
-            *(log.sequence(engine, vault, signers, NOON) for _ in range(4)), return_exceptions=True
+            *(log.sequence(engine, vault, NOON) for _ in range(4)), return_exceptions=True
         )
         assert [one for one in done if isinstance(one, BaseException)] == []
         seen.append(await released(vault))
@@ -350,7 +356,7 @@ async def test_entries_that_are_appended_meanwhile_are_not_lost(engine, vault):
 
     async def work() -> None:
         for _ in range(30):
-            await log.sequence(engine, vault, signers, NOON)
+            await log.sequence(engine, vault, NOON)
 
     *found, _ = await asyncio.gather(*(act(number) for number in range(30)), work())
     await drain(engine, vault)
@@ -422,6 +428,76 @@ async def test_a_partial_tile_that_was_tidied_away_is_cut_from_the_full_one(engi
     stored = await vault.store.stat(key)
     await vault.store.delete(key, stored.version, now=NOON)
     assert await log.read_tiles(vault.store, LOG, [partial]) == before
+
+
+CHANGES = {
+    "UPDATE vault_logs SET root = sha256('x')": ("vault_logs", "root"),
+    "UPDATE vault_logs SET checkpoint = replace(checkpoint, 'A', 'B')": (
+        "vault_logs",
+        "checkpoint",
+    ),
+    "UPDATE vault_logs SET assigned = assigned + 1": ("vault_logs", "assigned"),
+    "UPDATE vault_logs SET size = size - 1": ("vault_logs", "root"),
+    "UPDATE vault_logs SET previous = origin": ("vault_logs", "previous"),
+    "DELETE FROM vault_leaves WHERE index = 3": ("vault_leaves", "a place is missing"),
+    "UPDATE vault_leaves SET index = 9999 WHERE index = 3": ("vault_leaves", "a place is missing"),
+    "UPDATE vault_leaves SET seq = 7777 WHERE index = 3": ("vault_leaves", "no such entry"),
+    "INSERT INTO vault_unlogged SELECT stream, seq, origin, now() FROM vault_leaves LIMIT 1": (
+        "vault_entries",
+        "has a place in a log and waits",
+    ),
+    "INSERT INTO vault_entries SELECT stream, 7777, prev, leaf, entry, time, recorded, salt, body,"
+    " blob FROM vault_entries LIMIT 1": ("vault_entries", "is in no log"),
+}
+
+
+async def test_whatever_is_changed_in_a_log_s_rows_is_named(engine, vault, intruder):
+    await append(engine, vault, 5)
+    await drain(engine, vault)
+    async with engine.connect() as conn:
+        assert (await audit.audit(conn, vault)).findings == []
+    for sql, (table, words) in CHANGES.items():
+        async with intruder.connect() as conn:
+            await conn.execute(text("SET session_replication_role = replica"))
+            await conn.execute(text(sql))
+            report = await audit.audit(conn, vault)
+            await conn.rollback()
+        named = [one for one in report.findings if one.where.startswith(table)]
+        assert any(words in one.what for one in named), (sql, report.findings)
+
+
+@pytest.mark.parametrize("how", ["changed", "removed"])
+async def test_whatever_is_changed_in_a_log_s_files_is_named(engine, vault, how):
+    await append(engine, vault, 300)
+    await drain(engine, vault)
+    files = [one async for one in vault.store.keys("log/")]
+    assert len(files) == 6  # two bundles, two tiles, one above them, the checkpoint
+    for stored in files:
+        data = b"".join([piece async for piece in vault.store.get(stored.key, stored.version)])
+        if how == "changed":
+            await vault.store.replace(stored.key, data[:-2] + bytes([data[-2] ^ 1]) + data[-1:])
+        else:
+            await vault.store.delete(stored.key, stored.version, now=NOON)
+        async with engine.connect() as conn:
+            report = await audit.audit(conn, vault)
+        (found,) = report.findings
+        assert found.where == f"the store's {stored.key}"
+        await vault.store.replace(stored.key, data)
+
+
+async def test_a_broken_promise_is_named(engine, vault):
+    ((stream, seq),) = await append(engine, vault, 1)
+    found = []
+    for later, count in ((timedelta(minutes=59), 0), (timedelta(minutes=61), 1)):
+        async with engine.connect() as conn:
+            await oversight.check_deadline(
+                conn,
+                lambda where, what: found.append((where, what)),
+                now=NOON + later,
+                delay=timedelta(hours=1),
+            )
+        assert len(found) == count
+    assert found[0][0] == f"vault_unlogged {stream} {seq}"
 
 
 def test_a_checkpoint_has_a_line_of_each_kind():
