@@ -16,6 +16,7 @@ if [ -z "${CONCORD_TEST_S3_URL:-}" ]; then
     need ceph ceph-common
 fi
 need chromium chromium
+PATH="$PATH:/usr/sbin" need clamd clamav-daemon
 need openssl openssl
 need fc-list fontconfig
 # A page in Chinese photographed without its letters would pass for a page.
