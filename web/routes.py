@@ -6,7 +6,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from web import uploads
-from web.pages import about, bundle, case, claim, exhibit, home, insurance, signin
+from web.pages import about, bundle, case, claim, exhibit, home, insurance, log, signin
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -21,6 +21,7 @@ ROUTES: list[BaseRoute] = [
     Route("/demo/time", signin.move_time, methods=["POST"]),
     Route("/notices", about.notices),
     Route("/profile", about.profile),
+    Route("/profile", about.set_preferences, methods=["POST"]),
     Route("/claims/new", claim.begin),
     Route("/claims/new", claim.go_on, methods=["POST"]),
     Route("/cases/{number}", case.show),
@@ -31,6 +32,9 @@ ROUTES: list[BaseRoute] = [
     Route("/settled", insurance.settled),
     Route("/insurance/{number}", insurance.show),
     Route("/insurance/{number}", insurance.decide, methods=["POST"]),
+    Route("/log/", log.listing),
+    Route("/log/{origin:path}/checkpoint", log.checkpoint),
+    Route("/log/{origin:path}/tile/{path:path}", log.file),
     Route("/uploads", uploads.put, methods=["PUT"]),
     Route("/uploads/limits", uploads.limits),
     Mount("/static", StaticFiles(directory=_STATIC)),
