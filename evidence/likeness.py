@@ -10,12 +10,12 @@ is found is compared as a whole (multi-index hashing: Norouzi, Punjani and Fleet
 Neighbouring bits of a perceptual hash tend to be equal, which would crowd some quarters; so each
 quarter takes bits from all over the picture.
 
-A white page and a lonely logo look like every other one: `plain` says which hashes say too little,
-and pictures of which there are crowds say little too. Who gave which picture is not known here.
+A white page looks like every other one: `plain` says which hashes say too little, and pictures of
+which there are crowds say little too. Who gave which picture is not known here.
 """
 
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations
 from typing import Any, Final
 from uuid import UUID
 
@@ -46,13 +46,10 @@ CROWD: Final = 64
 """How many likenesses are looked for at most."""
 
 SET_MIN: Final = 12
-"""A hash with fewer bits set, or fewer not set, shows one thing on an even ground."""
+"""A hash with fewer bits set, or fewer not set, is of an even ground or a simple pattern."""
 
-EDGES_MIN: Final = 12
-"""A hash with fewer edges between set and unset bits (of 112) shows next to nothing."""
-
-DETAIL_MIN: Final = 150
-"""A picture of which less (in thousandths) is uneven is a page or a logo."""
+CONTRAST_MIN: Final = 12
+"""A picture whose grey deviates less (0 to 128) is nearly blank."""
 
 _QUARTER: Final = 0xFFFF
 _SIDE: Final = 8
@@ -70,39 +67,16 @@ class Likeness:
     distance: int
 
 
-def plain(perceptual: int, detail: int | None = None) -> bool:
-    """Whether the picture shows too little to be known again.
+def plain(perceptual: int, contrast: int | None = None) -> bool:
+    """Whether a picture shows too little to be known again.
 
-    `perceptual` is the hash as an unsigned number, `detail` what `measure` gave for the picture,
-    if it was asked. A hash by median has as many bits set as not, also of a white page: then
-    only `detail` tells.
+    `perceptual` is its hash as an unsigned number, `contrast` as in evidence.facts, if known.
+    A logo or a carrier's form passes: it is known again, everywhere, and met in crowds.
     """
     _check(perceptual)
-    if detail is not None and detail < DETAIL_MIN:
-        return True
     ones = perceptual.bit_count()
-    edges = _edges(perceptual)
-    return min(ones, BITS - ones) < SET_MIN or min(edges, 112 - edges) < EDGES_MIN
-
-
-def measure(grey: bytes, width: int) -> int:
-    """How much of a small grey picture is uneven, in thousandths of its pairs of neighbours.
-
-    `grey` holds its rows, 0 to 255 each, shrunk to some 32 x 32; two neighbours are uneven if
-    they differ by more than JPEG makes of an even ground.
-    """
-    if width < 2 or len(grey) < 2 * width or len(grey) % width:  # noqa: PLR2004 - needs neighbours
-        raise ValueError("a picture has at least two rows of two")
-    rows = [grey[start : start + width] for start in range(0, len(grey), width)]
-    across = [abs(a - b) for row in rows for a, b in pairwise(row)]
-    down = [
-        abs(a - b) for upper, lower in pairwise(rows) for a, b in zip(upper, lower, strict=True)
-    ]
-    pairs = across + down
-    return 1000 * sum(step > _EVEN for step in pairs) // len(pairs)
-
-
-_EVEN: Final = 4
+    blank = contrast is not None and contrast < CONTRAST_MIN
+    return blank or min(ones, BITS - ones) < SET_MIN
 
 
 async def add(conn: AsyncConnection, blob: UUID, perceptual: int, *, part: int = 0) -> None:
@@ -197,10 +171,3 @@ def _check(perceptual: int) -> None:
 def signed(number: int) -> int:
     """The same 64 bits as PostgreSQL's bigint."""
     return number - (1 << BITS) if number >> (BITS - 1) else number
-
-
-def _edges(perceptual: int) -> int:
-    """How many of the 112 pairs of neighbours in the hash's eight rows of eight differ."""
-    across = (perceptual ^ perceptual >> 1) & 0x7F7F7F7F7F7F7F7F
-    down = (perceptual ^ perceptual >> _SIDE) & 0x00FFFFFFFFFFFFFF
-    return across.bit_count() + down.bit_count()

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image, ImageDraw
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,6 +16,7 @@ from evidence import likeness
 from evidence.body import Plaintext
 from evidence.entry import Ciphertext
 from evidence.models import BlobState
+from evidence.pictures import perceptual
 from tests.evidence.cases import NOW
 
 HASHES = st.integers(0, 2**64 - 1)
@@ -167,47 +169,46 @@ async def test_an_erased_or_refused_picture_is_forgotten(connection):
 # --- what shows too little -----------------------------------------------------------------------
 
 
-def rows(*numbers: int) -> int:
-    return int.from_bytes(bytes(numbers), "big")
+def picture(mode: str, paint) -> Image.Image:
+    made = Image.new("RGB", (320, 240), mode)
+    paint(ImageDraw.Draw(made))
+    return made
 
 
-STRIPES = rows(*[0xFF, 0x00] * 4)
-BOARD = rows(*[0xAA, 0x55] * 4)
-SPOT = rows(0, 0, 0x10, 0x38, 0x10, 0, 0, 0)
-HALVES = rows(*[0xF0] * 8)
-PHOTO = 0x9D0F2B36A5C817E4
-
-
-@pytest.mark.parametrize("perceptual", [0, 2**64 - 1, SPOT, SPOT ^ (2**64 - 1), HALVES, BOARD])
-def test_an_even_ground_a_spot_and_a_pattern_say_too_little(perceptual):
-    assert likeness.plain(perceptual)
-
-
-def test_a_photo_says_enough():
-    assert not likeness.plain(PHOTO)
-    assert not likeness.plain(PHOTO, 400)
-    assert not likeness.plain(STRIPES ^ PHOTO >> 3)
-
-
-def test_a_page_says_too_little_whatever_its_hash_is():
-    assert likeness.plain(PHOTO, 10)
-
-
-def grey(paint) -> bytes:
-    return bytes(paint(x, y) for y in range(32) for x in range(32))
-
-
-def test_a_page_with_noise_and_a_logo_have_little_detail_and_a_photo_has_much():
+def scene(draw: ImageDraw.ImageDraw) -> None:
     chance = random.Random(3)  # noqa: S311 - an example, no secret
-    page = grey(lambda _, __: 250 + chance.randrange(4))
-    logo = grey(lambda x, y: 30 if 14 <= x < 18 and 14 <= y < 18 else 255)
-    photo = grey(lambda x, y: (x * 37 + y * 91 + chance.randrange(90)) % 256)
-    assert likeness.measure(page, 32) == 0
-    assert likeness.measure(logo, 32) < likeness.DETAIL_MIN
-    assert likeness.measure(photo, 32) > 500
+    for _ in range(60):
+        x, y, size = chance.randrange(320), chance.randrange(240), chance.randrange(10, 90)
+        colour = tuple(chance.randrange(256) for _ in range(3))
+        draw.rectangle((x, y, x + size, y + size // 2), fill=colour)
 
 
-@pytest.mark.parametrize(("grey", "width"), [(b"", 1), (b"ab", 2), (b"abc", 2), (b"abcde", 2)])
-def test_a_picture_has_rows_of_one_width(grey, width):
-    with pytest.raises(ValueError, match="two rows"):
-        likeness.measure(grey, width)
+def told(image: Image.Image) -> tuple[int, int]:
+    return perceptual.perceive(image), perceptual.measure_contrast(image)
+
+
+def test_a_blank_page_says_too_little_with_noise_and_without():
+    chance = random.Random(3)  # noqa: S311 - an example, no secret
+    noisy = Image.frombytes("L", (64, 64), bytes(chance.choices(range(250, 255), k=64 * 64)))
+    for page in (picture("white", lambda _: None), noisy.convert("RGB")):
+        assert likeness.plain(*told(page))
+
+
+def test_a_single_gradient_says_too_little():
+    assert likeness.plain(*told(Image.linear_gradient("L").convert("RGB")))
+
+
+def test_a_scene_says_enough_and_still_does_when_it_was_pressed_and_shrunk():
+    image = picture("white", scene)
+    whole, _ = told(image)
+    assert not likeness.plain(*told(image))
+    small = image.resize((160, 120)).quantize(32).convert("RGB")
+    pressed, contrast = told(small)
+    assert not likeness.plain(pressed, contrast)
+    assert (whole ^ pressed).bit_count() <= likeness.DISTANCE_MAX
+
+
+@pytest.mark.parametrize("few", [0, 2**64 - 1, 0xFF, 2**64 - 1 ^ 0x3FF])
+def test_a_hash_of_hardly_any_bits_says_too_little_whatever_the_contrast(few):
+    assert likeness.plain(few)
+    assert likeness.plain(few, 100)
