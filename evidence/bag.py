@@ -7,11 +7,13 @@ read instead. It knows bags and nothing of what is in them; the offline verifier
 needs nothing but the standard library.
 """
 
+import os
 import re
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
@@ -222,9 +224,9 @@ class _Zip:
         self._file.close()
 
     def pieces(self, path: str) -> Iterator[bytes]:
-        info, start = self._members[path]
-        self._file.seek(start)
-        left, crc = info.file_size, 0
+        member = self._members[path]
+        self._file.seek(member.start)
+        left, crc = member.size, 0
         while left:
             piece = self._file.read(min(left, PIECE_SIZE))
             if not piece:
@@ -232,74 +234,103 @@ class _Zip:
             left -= len(piece)
             crc = zlib.crc32(piece, crc)
             yield piece
-        if crc != info.CRC:
+        if crc != member.crc:
             raise Tampered(f"{path} was changed: its CRC-32 differs")
 
     def _read_directory(self) -> None:
-        with zipfile.ZipFile(self._file) as found:
-            infos = found.infolist()
-            start = found.start_dir
-        if not 0 < len(infos) <= FILES_MAX:
+        end = self._file.seek(0, os.SEEK_END)
+        members = _listed(self._file, end) if end <= zipfile.ZIP64_LIMIT else None
+        if members is None:
+            members = _listed_by_zipfile(self._file)
+        if not 0 < len(members) <= FILES_MAX:
             raise Malformed("an empty ZIP, or one with too many members")
-        self._members: dict[str, tuple[zipfile.ZipInfo, int]] = {}
-        top = infos[0].filename.partition("/")[0]
+        self._members: dict[str, _Member] = {}
+        top = members[0].name.partition("/")[0]
         place = 0
-        for info in infos:
-            check_path(info.filename)
-            folder, _, path = info.filename.partition("/")
+        for member in members:
+            check_path(member.name)
+            folder, _, path = member.name.partition("/")
             if folder != top or not path:
                 raise Malformed("a bag is one folder")
             if path in self._members:
                 raise Malformed(f"{path} is in the ZIP twice")
-            data = self._check_member(info, place)
-            self._members[path] = (info, data)
-            place = data + info.file_size
-        self.sizes = {path: info.file_size for path, (info, _) in self._members.items()}
-        self._check_end(infos, place, start)
+            if member.place != place:
+                raise Malformed(f"{member.name} {_PACKED}")
+            member.start = self._check_member(member)
+            self._members[path] = member
+            place = member.start + member.size
+        self.sizes = {path: member.size for path, member in self._members.items()}
+        # Beyond these a directory has other fields.
+        if place <= zipfile.ZIP64_LIMIT and len(members) <= zipfile.ZIP_FILECOUNT_LIMIT:
+            self._check_end(members, place)
 
-    def _check_member(self, info: zipfile.ZipInfo, place: int) -> int:
+    def _check_member(self, member: "_Member") -> int:
         """Compare a member's own header with what the directory says; give where its data is."""
-        if info.header_offset != place or info.compress_type != zipfile.ZIP_STORED:
-            raise Malformed(f"{info.filename} {_PACKED}")
-        self._file.seek(place)
-        header = self._file.read(_LOCAL.size)
-        name = info.filename.encode()
-        if info.file_size > zipfile.ZIP64_LIMIT:
-            extra = int(_LOCAL.unpack(header)[-1])
-            return place + _LOCAL.size + len(name) + extra
+        name = member.name.encode()
+        start = member.place + _LOCAL.size + len(name)
+        self._file.seek(member.place)
+        header = self._file.read(_LOCAL.size + len(name))
+        if member.size > zipfile.ZIP64_LIMIT:
+            return start + int(_LOCAL.unpack_from(header)[-1])
+        sizes = member.size, member.size
         expected = _LOCAL.pack(
-            b"PK\x03\x04",
-            _VERSION,
-            0,
-            0,
-            0,
-            _DOS_DATE,
-            info.CRC,
-            *[info.file_size] * 2,
-            len(name),
-            0,
+            b"PK\x03\x04", _VERSION, 0, 0, 0, _DOS_DATE, member.crc, *sizes, len(name), 0
         )
-        if header + self._file.read(len(name)) != expected + name:
-            raise Malformed(f"{info.filename} {_PACKED}")
-        return place + _LOCAL.size + len(name)
+        if header != expected + name:
+            raise Malformed(f"{member.name} {_PACKED}")
+        return start
 
-    def _check_end(self, infos: list[zipfile.ZipInfo], place: int, start: int) -> None:
+    def _check_end(self, members: "list[_Member]", place: int) -> None:
         """Write the directory anew and compare, so that no byte of it is idle."""
-        if any(one.extra for one in infos) or place > zipfile.ZIP64_LIMIT:
-            return  # a ZIP over 2 GiB has other fields; its members were checked
         directory = b"".join(
             _CENTRAL.pack(
-                b"PK\x01\x02", _VERSION, _UNIX, _VERSION, 0, 0, 0, 0, _DOS_DATE, one.CRC,
-                one.file_size, one.file_size, len(one.filename), 0, 0, 0, 0,
-                _ATTRIBUTES, one.header_offset,
-            ) + one.filename.encode()
-            for one in infos
+                b"PK\x01\x02", _VERSION, _UNIX, _VERSION, 0, 0, 0, 0, _DOS_DATE, one.crc,
+                one.size, one.size, len(one.name), 0, 0, 0, 0, _ATTRIBUTES, one.place,
+            ) + one.name.encode()
+            for one in members
         )  # fmt: skip
-        end = _END.pack(b"PK\x05\x06", 0, 0, len(infos), len(infos), len(directory), place, 0)
+        count = len(members)
+        end = _END.pack(b"PK\x05\x06", 0, 0, count, count, len(directory), place, 0)
         self._file.seek(place)
-        rest = self._file.read(len(directory) + len(end) + 1)
-        if start != place or rest != directory + end:
+        if self._file.read(len(directory) + len(end) + 1) != directory + end:
             raise Malformed(f"the ZIP's directory {_PACKED}")
+
+
+@dataclass(slots=True)
+class _Member:
+    """What varies of a member: the rest of its headers is constant, and compared as a whole."""
+
+    name: str
+    size: int
+    crc: int
+    place: int
+    start: int = 0
+
+
+def _listed(file: IO[bytes], end: int) -> list[_Member] | None:
+    """Read what varies of a directory of our form; None if there is another at the end."""
+    file.seek(max(0, end - _END.size))
+    mark, *_, count, size, place, _ = _END.unpack(file.read(_END.size))
+    if mark != b"PK\x05\x06" or place + size + _END.size != end:
+        return None
+    file.seek(place)
+    directory = file.read(size)
+    members, at = [], 0
+    for _ in range(count):
+        fields = _CENTRAL.unpack_from(directory, at)
+        crc, bytes_, name_size, offset = fields[9], fields[11], fields[12], fields[18]
+        at += _CENTRAL.size + name_size
+        members.append(_Member(directory[at - name_size : at].decode(), bytes_, crc, offset))
+    return members
+
+
+def _listed_by_zipfile(file: IO[bytes]) -> list[_Member]:
+    """Read the directory of a ZIP of 2 GiB and more, which has other fields."""
+    with zipfile.ZipFile(file) as found:
+        infos = found.infolist()
+    if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
+        raise Malformed(f"it {_PACKED}")
+    return [_Member(info.filename, info.file_size, info.CRC, info.header_offset) for info in infos]
 
 
 class _Folder:

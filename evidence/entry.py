@@ -36,6 +36,7 @@ _BODY_PREFIX = b"vault-body/v1\n"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _MEMBERS = frozenset({"body", "format", "origin", "prev", "seq", "stream", "time", "type"})
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _ORIGIN = re.compile(r"[!-*,-~]{1,255}")  # printable ASCII, no space, no "+" (C2SP signed-note)
 
@@ -112,7 +113,7 @@ def decode(data: bytes) -> Entry:
     """Read an entry's bytes; anything that `encode` would not have written is Malformed."""
     if len(data) > SIZE_MAX:
         raise Malformed("an entry has at most 65,535 bytes")
-    value = canonical.decode(data)
+    value = canonical.parse(data)
     if not isinstance(value, dict) or value.keys() - {"blob"} != _MEMBERS:
         raise Malformed("an entry has other members")
     if value["format"] != FORMAT or value["type"] != TYPE:
@@ -181,13 +182,9 @@ def read_hash(value: Any) -> bytes:
 
 def read_uuid(value: Any) -> UUID:
     """Take a UUID in lower case with hyphens."""
-    try:
-        uuid = UUID(value)
-    except (ValueError, TypeError, AttributeError):
-        raise Malformed("not a UUID") from None
-    if str(uuid) != value:
-        raise Malformed("a UUID that is not lower case with hyphens")
-    return uuid
+    if not isinstance(value, str) or not _UUID.fullmatch(value):
+        raise Malformed("not a UUID in lower case with hyphens")
+    return UUID(value)
 
 
 def _read_blob(value: Any) -> Ciphertext:

@@ -4,6 +4,7 @@ Needs nothing but the standard library, since the offline verifier uses it.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -70,7 +71,12 @@ class File:
 
 def entry_path(stream: UUID, kind: str, seq: int) -> str:
     """Give the path, in the payload, of one of the parts of an entry."""
-    return f"streams/{stream}/{kind}/{seq:06d}.{KINDS[kind]}"
+    return _entry_path(stream, kind) % seq
+
+
+@lru_cache(maxsize=4096)
+def _entry_path(stream: UUID, kind: str) -> str:
+    return f"streams/{stream}/{kind}/%06d.{KINDS[kind]}"
 
 
 def blob_path(blob: UUID, ending: str) -> str:

@@ -8,6 +8,7 @@ key signs is told in evidence/signature.py.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 from evidence import notation, signature
@@ -34,7 +35,7 @@ class VerifierKey:
     @property
     def id(self) -> bytes:
         """The four bytes by which a signature line points to this key."""
-        return sha256(self.name.encode() + b"\n" + self._typed()).digest()[:_KEY_ID_SIZE]
+        return _key_id(self.name, self._typed())
 
     def __str__(self) -> str:
         """Write it as verifier keys are handed out: name+hex(id)+base64(type || public key)."""
@@ -46,6 +47,11 @@ class VerifierKey:
 
     def _typed(self) -> bytes:
         return bytes([self.kind]) + self.public
+
+
+@lru_cache  # one key has signed most of what is verified
+def _key_id(name: str, typed: bytes) -> bytes:
+    return sha256(name.encode() + b"\n" + typed).digest()[:_KEY_ID_SIZE]
 
 
 @dataclass(frozen=True, slots=True)

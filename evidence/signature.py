@@ -10,6 +10,7 @@ big-endian. It knows no note around the text and no private keys.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -36,12 +37,11 @@ class _Algorithm:
     verify: Callable[[bytes, bytes, bytes], None]  # public key, signature, message
 
 
-_ED25519 = _Algorithm(
-    32, lambda public, raw, data: Ed25519PublicKey.from_public_bytes(public).verify(raw, data)
-)
-_MLDSA44 = _Algorithm(
-    1312, lambda public, raw, data: MLDSA44PublicKey.from_public_bytes(public).verify(raw, data)
-)
+# One key has signed most of what is verified.
+_read_ed25519 = lru_cache(Ed25519PublicKey.from_public_bytes)
+_read_mldsa44 = lru_cache(MLDSA44PublicKey.from_public_bytes)
+_ED25519 = _Algorithm(32, lambda public, raw, data: _read_ed25519(public).verify(raw, data))
+_MLDSA44 = _Algorithm(1312, lambda public, raw, data: _read_mldsa44(public).verify(raw, data))
 _ALGORITHMS = {
     ED25519: _ED25519,
     ED25519_COSIGNATURE: _ED25519,

@@ -5,8 +5,8 @@ and those modules of this package that need no more. What is wrong is named by f
 field; what cannot be known from the bundle is said too.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256, sha512
@@ -22,6 +22,8 @@ SOUND, TAMPERED, UNUSABLE = 0, 1, 2  # exit codes
 
 _MANIFEST = "manifest-sha256.txt"
 _TAG_MANIFEST = "tagmanifest-sha256.txt"
+KEPT_MAX = 64 * 1024 * 1024  # bytes of small files that are kept in memory
+
 _TAGS = {"bag-info.txt", "bagit.txt", _MANIFEST}
 
 
@@ -109,11 +111,16 @@ class _Verification:
         self._report = report
         self._streams: list[_Stream] = []
         self._about = About("", 0, "", (), ())
+        self._kept: dict[str, bytes] = {}
+        self._kept_size = 0
         self._payload = {
             path.removeprefix(layout.PAYLOAD)
             for path in opened.sizes
             if path.startswith(layout.PAYLOAD)
         }
+        self._folders: defaultdict[str, list[str]] = defaultdict(list)
+        for path in sorted(self._payload):
+            self._folders[path.rpartition("/")[0]].append(path)
 
     def run(self) -> None:
         steps: tuple[Callable[[], str], ...] = (
@@ -160,12 +167,21 @@ class _Verification:
             self._note(Kind.TAMPERED, path, "was added: no manifest lists it")
         for path in sorted(listed.keys() & self._bag.sizes.keys()):
             with self._noting(path):
-                hasher = sha256()
-                for piece in self._bag.pieces(path):
-                    hasher.update(piece)
-                if hasher.hexdigest() != listed[path]:
+                if self._digest(path) != listed[path]:
                     raise Tampered("has another SHA-256 than its manifest says")
         return f"SHA-256 of {len(listed)} files against the manifests"
+
+    def _digest(self, path: str) -> str:
+        """Hash a file, and keep a small one: what was hashed is what is looked at later."""
+        size = self._bag.sizes[path]
+        if size <= bag.SMALL_MAX and self._kept_size + size <= KEPT_MAX:
+            self._kept_size += size
+            data = self._kept[path] = bag.whole(self._bag, path)
+            return sha256(data).hexdigest()
+        hasher = sha256()
+        for piece in self._bag.pieces(path):
+            hasher.update(piece)
+        return hasher.hexdigest()
 
     # 3
     def _check_about(self) -> str:
@@ -341,11 +357,11 @@ class _Verification:
 
     def _receipts(self, listed: Listed) -> list[tuple[str, int]]:
         """List a stream's receipts, also such as name entries that the bundle does not have."""
-        prefix = layout.entry_path(listed.id, "receipts", 0).rpartition("/")[0] + "/"
+        folder, _, _ = layout.entry_path(listed.id, "receipts", 0).rpartition("/")
         found = []
-        for path in sorted(self._payload):
-            digits = path.removeprefix(prefix).removesuffix(".note")
-            if path.startswith(prefix) and digits.isascii() and digits.isdigit():
+        for path in self._folders.get(folder, ()):
+            digits = path[len(folder) + 1 :].removesuffix(".note")
+            if digits.isascii() and digits.isdigit():
                 found.append((path, int(digits)))
         return found
 
@@ -405,7 +421,8 @@ class _Verification:
         return places
 
     def _read(self, path: str) -> bytes:
-        return bag.whole(self._bag, layout.PAYLOAD + path)
+        kept = self._kept.get(layout.PAYLOAD + path)
+        return bag.whole(self._bag, layout.PAYLOAD + path) if kept is None else kept
 
     def _read_manifest(self, path: str) -> dict[str, str]:
         try:
@@ -422,12 +439,23 @@ class _Verification:
         self._note(Kind.MALFORMED, where, what)
         raise _StopError
 
-    @contextmanager
-    def _noting(self, where: str) -> Iterator[None]:
-        """Note what is found wrong inside, and go on after it."""
-        try:
-            yield
-        except Tampered as error:
-            self._note(Kind.TAMPERED, where, str(error))
-        except VaultError as error:
-            self._note(Kind.MALFORMED, where, str(error))
+    def _noting(self, where: str) -> "_Noting":
+        return _Noting(self._report, where)
+
+
+@dataclass(slots=True)
+class _Noting:
+    """Notes what is found wrong inside, and goes on after it; there is one for every file."""
+
+    report: Report
+    where: str
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, _: object) -> bool:
+        if not isinstance(error, VaultError):
+            return False
+        what = Kind.TAMPERED if isinstance(error, Tampered) else Kind.MALFORMED
+        self.report.findings.append(Finding(what, self.where, str(error)))
+        return True
