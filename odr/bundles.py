@@ -5,6 +5,8 @@ stream but says what they may not read (talk, for an insurer) the private body i
 and root still verify.
 """
 
+import asyncio
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -16,8 +18,9 @@ from sqlalchemy import select, text
 from evidence import bundle
 from evidence.body import Body
 from evidence.bundle import Contents
+from evidence.errors import StoreFailed
 from odr import policy
-from odr.errors import NotFound
+from odr.errors import NotFound, Unavailable
 from odr.models.cases import Case
 from odr.models.states import Channel
 from odr.policy import SERVICE, Viewer
@@ -37,9 +40,10 @@ _ONE_MOMENT: Final = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ 
 async def export(office: Office, viewer: Viewer, number: str) -> Path:
     """Write the bundle of a case to a file of its own; who asked removes it.
 
-    ``NotFound`` for whoever has no seat in the case and is not the operator.
+    ``NotFound`` for whoever has no seat in the case and is not the operator; ``Unavailable`` if
+    the store fails, and nothing is left then.
     """
-    async with office.engine.connect() as conn, conn.begin():
+    async with office.connected() as conn, conn.begin():
         await conn.execute(_ONE_MOMENT)
         at = (await conn.execute(text("SELECT service_now()"))).scalar_one()
         work = Work(office, viewer, at, at, conn, SERVICE.account_id)
@@ -47,14 +51,20 @@ async def export(office: Office, viewer: Viewer, number: str) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="concord-bundle-"))
     path = folder / f"concord-{case.number}.zip"
     about = {"case": case.number, "rulebook": case.rulebook, "state": case.state}
-    await bundle.write(
-        office.vault,
-        contents,
-        path,
-        name=f"concord-{case.number}",
-        made=at,
-        extra={"case.json": orjson.dumps(about, option=orjson.OPT_INDENT_2)},
-    )
+    try:
+        await bundle.write(
+            office.vault,
+            contents,
+            path,
+            name=f"concord-{case.number}",
+            made=at,
+            extra={"case.json": orjson.dumps(about, option=orjson.OPT_INDENT_2)},
+        )
+    except BaseException as error:
+        await asyncio.to_thread(shutil.rmtree, folder)
+        if isinstance(error, StoreFailed):
+            raise Unavailable("store") from error
+        raise
     return path
 
 

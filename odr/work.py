@@ -11,10 +11,10 @@ key finds the result.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
@@ -29,6 +29,8 @@ from odr.errors import Conflict, Unavailable
 from odr.policy import SERVICE, Viewer
 from odr.procedure.acts import Act
 from odr.rulebook import Rulebooks
+
+T = TypeVar("T")
 
 _ARRIVED: Final = text("SELECT service_now() AS at")
 _FIRST: Final = text(
@@ -202,12 +204,32 @@ class Office:
                     raise
                 raise Unavailable("database") from error
 
+    async def read(self, do: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Read something outside any act, again over another connection if the first is lost.
+
+        ``Unavailable`` when ``patience`` is over.
+        """
+        waits = iter(self.patience)
+        while True:
+            try:
+                async with self.connected() as conn:
+                    return await do(conn)
+            except Unavailable:
+                wait = next(waits, None)
+                if wait is None:
+                    raise
+                await asyncio.sleep(wait)
+
     async def _after(self, work: Work) -> None:
-        """Sign and store the receipts of what was appended; ring the worker's bell."""
+        """Sign and store the receipts of what was appended; ring the worker's bell.
+
+        The act stands by now: what the database does not take any more, the sweep signs.
+        """
         if work.appended:
             receipts = [await self.vault.sign(entry) for entry in work.appended]
-            async with self.connected(singly=True) as conn:
-                await self.vault.store_receipts(conn, receipts)
+            with suppress(Unavailable):
+                async with self.connected(singly=True) as conn:
+                    await self.vault.store_receipts(conn, receipts)
         self.wake()
 
     async def sign_missing(self, since: datetime) -> int:

@@ -19,7 +19,7 @@ def build(setting: Setting, *more: BaseRoute) -> Starlette:
         routes=[*more, *ROUTES],
         middleware=[
             Middleware(Headers, secure=setting.secure),
-            Middleware(Sessions, setting=setting),
+            Middleware(Sessions, setting=setting, refused=refusals.refused),
         ],
         exception_handlers={
             Refused: refusals.refused,

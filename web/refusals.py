@@ -1,14 +1,16 @@
 """How a refusal is said on a page: its HTTP status and its words, one line for each kind."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final, NamedTuple
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from odr import errors
 from odr.errors import Refused
+from schema.payloads import ErrorCode
 from web import headers
 from web.templating import page
 
@@ -21,6 +23,7 @@ class Said(NamedTuple):
     advice: str
 
 
+AWAY: Final = Said(503, "We cannot do this right now", "Nothing was done. Try again in a moment.")
 SAID: Final[Mapping[type[Refused], Said]] = {
     errors.NotFound: Said(
         404, "There is nothing here", "It may have moved, or it is not yours to see."
@@ -34,15 +37,16 @@ SAID: Final[Mapping[type[Refused], Said]] = {
     errors.Invalid: Said(422, "Something is not filled in as it should be", "Go back and mend it."),
     errors.TooMuch: Said(429, "That is too much", "A limit is reached. Wait, or do with less."),
     errors.Unfunded: Said(409, "There is not enough money for this", "The operator is told."),
-    errors.Unavailable: Said(
-        503, "We cannot do this right now", "Nothing was done. Try again in a moment."
-    ),
+    errors.Unavailable: AWAY,
 }
 """Every kind of refusal; a test compares it with the tree in ``odr.errors``."""
 
 FORGED: Final = Said(
     403, "This form has expired", "Nothing was done. Go back, reload the page and send it again."
 )
+AGAIN_SECONDS: Final = "1"
+"""When to try again."""
+
 BUG: Final = Said(
     500, "Something went wrong on our side", "Nothing was lost. We are told; try again later."
 )
@@ -59,10 +63,24 @@ def said(refused: Refused) -> Said:
 async def refused(request: Request, error: Exception) -> Response:
     """A refusal that no page put into words of its own; strangers are asked to sign in."""
     kind = said(error) if isinstance(error, Refused) else BUG
+    if kind is AWAY:
+        return away(request)
     stranger = request.state.viewer is None and request.method == "GET"
     if stranger and isinstance(error, errors.NotFound):
         return RedirectResponse(f"/sign-in?next={request.url.path}", 303)
     return page(request, "refused.html", status=kind.status, said=kind)
+
+
+def away(request: Request) -> Response:
+    """A part that we depend on is away: a page for people, for programs what the API says too."""
+    again = {"retry-after": AGAIN_SECONDS}
+    if "text/html" in request.headers.get("accept", ""):
+        response = page(request, "refused.html", status=AWAY.status, said=AWAY)
+        response.headers.update(again)
+        return response
+    code = {"code": ErrorCode.UNAVAILABLE.name, "retryable": True}
+    error = {"message": ErrorCode.UNAVAILABLE.meaning, "extensions": code}
+    return JSONResponse({"errors": [error]}, AWAY.status, again)
 
 
 async def forged(request: Request, _: Exception) -> Response:
@@ -79,8 +97,8 @@ async def missing(request: Request, _: Exception) -> Response:
 async def broken(request: Request, error: Exception) -> Response:
     """A bug: reported where it was raised, masked here; without the database it is no bug."""
     lost = isinstance(error, OSError | InterfaceError | OperationalError)
-    kind = SAID[errors.Unavailable] if lost else BUG
-    response = page(request, "refused.html", status=kind.status, said=kind)
+    bug = partial(page, request, "refused.html", status=BUG.status, said=BUG)
+    response = away(request) if lost else bug()
     # What is raised past the other handlers is answered outside of ``Headers``.
     headers.add(response.headers, secure=request.app.state.setting.secure)
     return response

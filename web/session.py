@@ -7,6 +7,8 @@ token in place of the cookie (``Authorization: Bearer``) is for the API and for 
 
 import hmac
 import secrets
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 from starlette.datastructures import FormData
@@ -15,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from odr import signin, tokens
-from odr.errors import NotFound
+from odr.errors import NotFound, Unavailable
 from odr.policy import Viewer
 from web.setting import Setting
 from web.wording import Wording, chosen
@@ -34,12 +36,19 @@ class Forged(Exception):  # noqa: N818 - said as one would say it
     """A form came without its token: from another site, or from a session that is over."""
 
 
-class Sessions:
-    """Reads the cookie, and tells the request's state who is there."""
+Refuse = Callable[[Request, Exception], Awaitable[Response]]
 
-    def __init__(self, app: ASGIApp, *, setting: Setting) -> None:
+
+class Sessions:
+    """Reads the cookie, and tells the request's state who is there.
+
+    ``refused`` answers where that cannot be known, since the database is away.
+    """
+
+    def __init__(self, app: ASGIApp, *, setting: Setting, refused: Refuse) -> None:
         self._app = app
         self._setting = setting
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -50,7 +59,12 @@ class Sessions:
         # Known as a stranger first: what goes wrong below is still said in the reader's language.
         _know(connection, None, None)
         if not scope["path"].startswith("/static/"):
-            _know(connection, *await self._signed_in(connection))
+            try:
+                _know(connection, *await self._signed_in(connection))
+            except Unavailable as lost:
+                answer = await self._refused(Request(scope, receive), lost)
+                await answer(scope, receive, send)
+                return
         try:
             await self._app(scope, receive, send)
         finally:
@@ -60,13 +74,12 @@ class Sessions:
     async def _signed_in(self, connection: HTTPConnection) -> tuple[Viewer | None, str | None]:
         kind, _, token = connection.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
-            async with self._setting.office.engine.connect() as conn:
-                return await tokens.viewer(conn, token.strip()), None
+            asked = partial(tokens.viewer, token=token.strip())
+            return await self._setting.office.read(asked), None
         cookie = connection.cookies.get(SESSION)
         if not cookie:
             return None, None
-        async with self._setting.office.engine.connect() as conn:
-            found = await signin.session(conn, cookie)
+        found = await self._setting.office.read(partial(signin.session, cookie=cookie))
         return (found.viewer, found.csrf) if found is not None else (None, None)
 
 

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 
 from evidence.deposit import Declared
 from odr import uploads
-from odr.errors import Invalid, Refused
+from odr.errors import Invalid, Refused, TooMuch
 from schema import ids, payloads
 from web import session
 from web.setting import Setting
@@ -87,7 +87,7 @@ async def put(request: Request) -> Response:
     office, viewer = _setting(request).office, session.viewer_of(request)
     try:
         upload = await uploads.deposit(office, viewer, request.stream(), declared, filename)
-    except Refused as refused:
+    except (Invalid, TooMuch) as refused:
         return JSONResponse({"error": dict(user_error(refused))}, 422)
     return JSONResponse({"id": ids.write(_TAG, upload)}, _CREATED)
 

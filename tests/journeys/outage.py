@@ -21,7 +21,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeAlias
 
 import asyncpg
 import httpx
@@ -35,6 +35,9 @@ START_SECONDS: Final = 120
 STOP_SECONDS: Final = 60
 LEASE_SECONDS: Final = 11
 """As long as the outbox leases what a worker claimed, and a little longer."""
+
+Victims: TypeAlias = tuple[str, ...]
+SERVER, DATABASE = "server", "database"
 
 _TOP: Final = Path(__file__).parents[2]
 _FORK: Final = multiprocessing.get_context("forkserver")
@@ -61,7 +64,11 @@ class Service:
     rail_url: str
     port: int
     starts: int = 0
+    cluster: Cluster = field(init=False)
     _process: BaseProcess | None = None
+
+    def __post_init__(self) -> None:
+        self.cluster = Cluster(self.data / "postgres")
 
     @property
     def url(self) -> str:
@@ -73,10 +80,6 @@ class Service:
         return self.folder / "demo"
 
     @property
-    def cluster(self) -> Cluster:
-        return Cluster(self.data / "postgres")
-
-    @property
     def log(self) -> Path:
         return self.folder / "server.log"
 
@@ -85,11 +88,7 @@ class Service:
         return self._process is not None and self._process.is_alive()
 
     async def start(self) -> None:
-        """Start it where it is down, and wait until it answers.
-
-        Time goes on by a lease for every start but the first, so that what the dead had claimed
-        is free: waiting for it would take ten seconds each time.
-        """
+        """Start it where it is down, and wait until it answers."""
         if self.is_up:
             return
         self.starts += 1
@@ -99,10 +98,17 @@ class Service:
                 assert self.is_up, self.log.read_text()[-4000:]
                 await asyncio.sleep(0.02)
         if self.starts > 1:
-            async with self.admin() as conn:
-                await conn.execute(
-                    "SELECT advance_service_clock(make_interval(secs => $1))", LEASE_SECONDS
-                )
+            await self._let_leases_end()
+
+    async def _let_leases_end(self) -> None:
+        """Let time go on, so that what a worker had claimed and lost is free again.
+
+        Waiting for it would take ten seconds each time.
+        """
+        async with self.admin() as conn:
+            await conn.execute(
+                "SELECT advance_service_clock(make_interval(secs => $1))", LEASE_SECONDS
+            )
 
     async def _answers(self, client: httpx.AsyncClient) -> bool:
         try:
@@ -111,15 +117,21 @@ class Service:
             return False
         return answer.is_success
 
-    def kill(self, *, database: bool = False) -> None:
-        """SIGKILL, and nothing else; with ``database`` the postmaster goes first."""
-        process = self._process
-        assert process is not None
-        if database and (postmaster := self.cluster.pid()) is not None:
+    def kill(self, victims: Victims = (SERVER,)) -> None:
+        """SIGKILL, and nothing else; the postmaster goes first."""
+        postmaster = self.cluster.pid()
+        if DATABASE in victims and postmaster is not None:
             os.kill(postmaster, signal.SIGKILL)
-        process.kill()
-        process.join(STOP_SECONDS)
-        self._process = None
+        process = self._process
+        if SERVER in victims and process is not None:
+            process.kill()
+            process.join(STOP_SECONDS)
+            self._process = None
+
+    async def recover(self) -> None:
+        """Start the database under a server that lives on."""
+        await asyncio.to_thread(self.cluster.start)
+        await self._let_leases_end()
 
     def stop(self) -> int | None:
         """Stop it in order, and its database with it; its exit code."""
@@ -225,25 +237,25 @@ class Moments:
 
     ``by_write`` are the numbers of the writing requests during which a kill is due, or just after
     their answer; a number that is there twice has the repeat hit as well. ``by_worker`` more fall
-    into the payment, while somebody reads. ``database`` is how likely the database is killed too.
+    into the payment, while somebody reads. ``victims`` are who may be killed.
     """
 
     chance: random.Random
     by_write: Sequence[int]
     by_worker: int
-    database: float
+    victims: Sequence[Victims]
     taken: list[str] = field(default_factory=list)
     cut: int = 0
     _seen: Counter[str] = field(default_factory=Counter)
     _took: dict[tuple[bool, bool], float] = field(default_factory=dict)
 
     @classmethod
-    def drawn(cls, seed: int, count: int, *, database: float = 0.5) -> Self:
+    def drawn(cls, seed: int, count: int, victims: Sequence[Victims]) -> Self:
         """So many moments, always the same for a seed but for how fast the machine is."""
         chance = random.Random(seed)  # noqa: S311 - no secret, and to be played again
         by_worker = count * 3 // 20
         by_write = chance.choices(range(1, WRITES + 1), k=count - by_worker)
-        return cls(chance, by_write, by_worker, database)
+        return cls(chance, by_write, by_worker, victims)
 
     @property
     def writes(self) -> int:
@@ -272,6 +284,19 @@ class Moments:
         self._took[is_write(request), cold] = seconds
 
 
+def is_worth_a_repeat(answer: httpx.Response) -> bool:
+    """Whether a program is told to send the same again."""
+    if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        return True
+    if "json" not in answer.headers.get("content-type", ""):
+        return False
+    told = json.loads(answer.content)
+    errors = [each.get("extensions", {}) for each in told.get("errors", ())]
+    for payload in (told.get("data") or {}).values():
+        errors += payload.get("userErrors", ()) if isinstance(payload, dict) else ()
+    return any(each.get("retryable") for each in errors)
+
+
 class Courier(httpx.AsyncBaseTransport):
     """Carries requests to a service, starts it where it is dead, says again what was cut.
 
@@ -288,7 +313,7 @@ class Courier(httpx.AsyncBaseTransport):
         for number in range(TRIES_MAX):
             await self.service.start()
             answer = await self._carried(request, again=number > 0)
-            if answer is not None and answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            if answer is not None and not is_worth_a_repeat(answer):
                 return answer
         raise AssertionError(f"{name_of(request)} is not answered")
 
@@ -302,7 +327,7 @@ class Courier(httpx.AsyncBaseTransport):
         asked = asyncio.ensure_future(self._asked(request))
         if after is not None:
             await asyncio.sleep(after)
-            self._kill(request, self.moments, after, cut=not asked.done())
+            await self._kill(request, self.moments, after, cut=not asked.done())
         try:
             answer = await asked
         except httpx.TransportError:
@@ -313,12 +338,16 @@ class Courier(httpx.AsyncBaseTransport):
             self.moments.answered(request, time.monotonic() - began, cold=cold)
         return answer
 
-    def _kill(self, request: httpx.Request, moments: Moments, after: float, *, cut: bool) -> None:
-        database = moments.chance.random() < moments.database
-        self.service.kill(database=database)
+    async def _kill(
+        self, request: httpx.Request, moments: Moments, after: float, *, cut: bool
+    ) -> None:
+        victims = moments.chance.choice(moments.victims)
+        self.service.kill(victims)
         moments.cut += cut
-        words = "before its answer" if cut else "after", "with the database" if database else ""
-        moments.taken.append(f"{name_of(request)}: {after * 1000:.0f} ms, {' '.join(words)}")
+        words = "before its answer" if cut else "after its answer", " and ".join(victims)
+        moments.taken.append(f"{name_of(request)}: {after * 1000:.0f} ms, {': '.join(words)}")
+        if self.service.is_up:
+            await self.service.recover()
 
     async def _asked(self, request: httpx.Request) -> httpx.Response:
         """The whole answer, over connections to the server that lives now."""
@@ -331,9 +360,11 @@ class Courier(httpx.AsyncBaseTransport):
             raw = b"".join([piece async for piece in stream])
         finally:
             await answer.aclose()
-        return httpx.Response(
+        whole = httpx.Response(
             answer.status_code, headers=answer.headers, stream=httpx.ByteStream(raw)
         )
+        await whole.aread()
+        return whole
 
     async def aclose(self) -> None:
         """Several clients share it; ``close`` ends it."""

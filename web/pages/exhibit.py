@@ -9,8 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
+from evidence.errors import StoreFailed
 from odr import exhibits
-from odr.errors import NotFound
+from odr.errors import NotFound, Unavailable
 from schema import ids
 from web import reading, session, uploads
 from web.setting import Setting
@@ -59,8 +60,32 @@ async def file(request: Request) -> Response:
         "x-content-type-options": "nosniff",
         "cache-control": "private, max-age=3600",
     }
-    pieces = office.vault.open_blob(blob)
+    pieces = await _begun(office.vault.open_blob(blob))
     return _Streamed(pieces, headers=headers, media_type=exhibit["mediaType"])
+
+
+async def _begun(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """The same pieces, the first of them read: a store that is away is told before the headers.
+
+    ``Unavailable``; what was tampered with goes through.
+    """
+    try:
+        first = await anext(pieces)
+    except BaseException as error:
+        await pieces.aclose()
+        if isinstance(error, StoreFailed):
+            raise Unavailable("store") from error
+        raise
+
+    async def all_pieces() -> AsyncGenerator[bytes, None]:
+        try:
+            yield first
+            async for piece in pieces:
+                yield piece
+        finally:
+            await pieces.aclose()
+
+    return all_pieces()
 
 
 class _Streamed(StreamingResponse):
