@@ -18,13 +18,19 @@ fi
 need chromium chromium
 PATH="$PATH:/usr/sbin" need clamd clamav-daemon
 need openssl openssl
+# The judges in tests/evidence/judges: Go's own code for signed notes and logs, and sigstore's.
+need go golang-go
+[ -d /usr/share/gocode/src/golang.org/x/mod ] || missing="$missing golang-golang-x-mod-dev"
+need node nodejs
+need npm npm
 need fc-list fontconfig
 # A page in Chinese photographed without its letters would pass for a page.
 [ -n "$(fc-list :lang=zh family 2>/dev/null)" ] || missing="$missing fonts-noto-cjk"
 [ -n "$(fc-list :lang=en family 2>/dev/null)" ] || missing="$missing fonts-dejavu-core"
 
-[ -n "$missing" ] || exit 0
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+if [ -z "$missing" ]; then
+    :
+elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     echo "installing$missing"
     export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 # no service is started
     apt-get update -qq
@@ -34,4 +40,15 @@ else
     echo "The tests need programs that are not installed. As root:"
     echo "    apt-get install --no-install-recommends$missing"
     exit 1
+fi
+
+# The judge in JavaScript, as pinned; fetched again only when the pins change.
+judge="$(dirname "$0")/../evidence/judges/node"
+made="$(dirname "$0")/../../build/judges/node"
+if ! cmp -s "$judge/package-lock.json" "$made/node_modules/pinned.json"; then
+    echo "fetching the judge in JavaScript"
+    mkdir -p "$made"
+    cp "$judge/package.json" "$judge/package-lock.json" "$judge/.npmrc" "$made/"
+    (cd "$made" && npm ci --silent)
+    cp "$judge/package-lock.json" "$made/node_modules/pinned.json"
 fi
