@@ -91,10 +91,10 @@ async def test_all_hashes_within_eight_bits_are_found_and_no_other(connection):
 
 
 async def test_the_extremes_of_sixty_four_bits_are_kept(connection):
-    for perceptual in (0, 1, 2**63, 2**64 - 1, 2**63 - 1, 0xFFFF, 0xFFFF << 48):
+    for extreme in (0, 1, 2**63, 2**64 - 1, 2**63 - 1, 0xFFFF, 0xFFFF << 48):
         one = await kept(connection)
-        await likeness.add(connection, one.id, perceptual)
-        (first, *_) = await likeness.near(connection, perceptual, distance=0)
+        await likeness.add(connection, one.id, extreme)
+        (first, *_) = await likeness.near(connection, extreme, distance=0)
         assert (first.blob, first.distance) == (one.id, 0)
 
 
