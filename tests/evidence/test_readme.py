@@ -8,7 +8,21 @@ from uuid import UUID
 
 import pytest
 
-from evidence import body, cipher, entry, keys, merkle, note, receipt
+from evidence import (
+    body,
+    checkpoint,
+    cipher,
+    cosignature,
+    entry,
+    keys,
+    merkle,
+    note,
+    proof,
+    receipt,
+    signature,
+    tile,
+    tree,
+)
 
 README = (Path(entry.__file__).parent / "README.md").read_text(encoding="utf-8")
 
@@ -37,6 +51,47 @@ RECEIPT = receipt.write(
 )
 
 
+LOG = keys.local_signer(FIRST.origin, COUNTING)
+WITNESS = keys.local_signer(
+    "witness.example/w1", bytes(range(32, 64)), signature.ED25519_COSIGNATURE
+)
+ENTRIES = [ENTRY, b"second", b"third"]
+GROWN = tree.grow(0, [entry.leaf_hash(one) for one in ENTRIES], {})
+[TILE] = GROWN
+[BUNDLE] = tile.new_bundles(0, len(ENTRIES))
+HEAD = checkpoint.write(
+    checkpoint.Checkpoint(FIRST.origin, len(ENTRIES), tree.root(len(ENTRIES), GROWN))
+)
+# Made of several lines, so that no line of theirs is broken.
+WHOLE = {"receipt", "names of the files", "checkpoint", "proof of the entry"}
+
+
+async def signed_checkpoint() -> str:
+    return note.join(
+        HEAD, [await cosignature.sign(one, HEAD, FIRST.time) for one in (LOG, WITNESS)]
+    )
+
+
+async def log_example() -> dict[str, str]:
+    """Make the blocks on the log."""
+    signed = await signed_checkpoint()
+    hashes = tuple(tree.inclusion_proof(0, len(ENTRIES), GROWN))
+    seconds = int(FIRST.time.timestamp())
+    return {
+        "names of the files": f"checkpoint\n{BUNDLE.path}\n{TILE.path}\n",
+        "entry bundle in hex": tile.encode_bundle(ENTRIES).hex(),
+        "tile in hex": GROWN[TILE].hex(),
+        "root of the log": tree.root(len(ENTRIES), GROWN).hex(),
+        "checkpoint": signed,
+        "verifier key of the log": str(LOG.key),
+        "verifier key of the witness": str(WITNESS.key),
+        "message of an ml dsa cosignature in hex": signature.message(
+            signature.MLDSA44_COSIGNATURE, FIRST.origin, HEAD.encode(), seconds
+        ).hex(),
+        "proof of the entry": proof.write(proof.Proof(0, hashes, signed.encode())),
+    }
+
+
 async def signed_receipt() -> str:
     return note.assemble(RECEIPT, SIGNER.key, await SIGNER.sign(RECEIPT.encode()))
 
@@ -54,6 +109,7 @@ async def example() -> dict[str, str]:
         "root of the record of this one entry": merkle.root([LEAF]).hex(),
         "receipt": await signed_receipt(),
         "verifier key": str(SIGNER.key),
+        **await log_example(),
     }
 
 
@@ -69,13 +125,16 @@ def blocks() -> dict[str, str]:
     "name",
     [
         "file", "ciphertext", "private body", "commitment", "entry", "entry in hex", "leaf hash",
-        "root of the record of this one entry", "receipt", "verifier key",
+        "root of the record of this one entry", "receipt", "verifier key", "names of the files",
+        "entry bundle in hex", "tile in hex", "root of the log", "checkpoint",
+        "verifier key of the log", "verifier key of the witness",
+        "message of an ml dsa cosignature in hex", "proof of the entry",
     ],
 )  # fmt: skip
 async def test_the_example_is_what_the_code_makes(name: str):
     made = (await example())[name]
     shown = blocks()[name]
-    if name != "receipt":
+    if name not in WHOLE:
         shown = shown.replace("\n", "")
     assert shown == made
 
@@ -86,6 +145,22 @@ def test_the_example_reads_back():
     said, signed = receipt.verify(blocks()["receipt"].encode(), [key])
     assert signed == (key,)
     assert said.leaf == LEAF
+
+
+def test_the_example_s_proof_holds():
+    shown = blocks()
+    log, witness = (
+        note.read_verifier_key(shown[f"verifier key of the {name}"].replace("\n", ""))
+        for name in ("log", "witness")
+    )
+    data = bytes.fromhex(shown["entry in hex"].replace("\n", ""))
+    policy = proof.Witnesses((witness,), 1)
+    found = proof.verify(shown["proof of the entry"].encode(), entry.leaf_hash(data), [log], policy)
+    assert found.checkpoint.root.hex() == shown["root of the log"].strip()
+    assert (
+        proof.read(shown["proof of the entry"].encode()).checkpoint.decode()
+        == (shown["checkpoint"])
+    )
 
 
 def test_every_module_is_told():
