@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evidence import note, verify
+from evidence import report as reports
 from evidence.errors import Malformed
+from evidence.proof import Witnesses
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,19 +27,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="append",
         required=True,
         metavar="VKEY",
-        help="the vault's verifier key, name+id+base64; may be given more than once",
+        help="a verifier key of the vault: of its receipts, of each of its logs; repeat as needed",
+    )
+    command.add_argument(
+        "--witness",
+        action="append",
+        default=[],
+        metavar="VKEY",
+        help="the verifier key of somebody who follows the log",
+    )
+    command.add_argument(
+        "--quorum",
+        type=int,
+        metavar="N",
+        help="how many of the witnesses must have cosigned; all, if not given",
     )
     chosen = parser.parse_args(arguments)
     try:
         keys = [note.read_verifier_key(key) for key in chosen.key]
-    except Malformed as error:
-        parser.error(f"--key: {error}")
-    report = verify.verify(chosen.bundle, keys)
+        witnesses = [note.read_verifier_key(key) for key in chosen.witness]
+        quorum = len(witnesses) if chosen.quorum is None else chosen.quorum
+        policy = Witnesses(tuple(witnesses), quorum)
+    except (Malformed, ValueError) as error:
+        parser.error(f"--key, --witness, --quorum: {error}")
+    report = verify.verify(chosen.bundle, keys, policy)
     _tell(chosen.bundle, keys, report)
     return report.code
 
 
-def _tell(path: Path, keys: Sequence[note.VerifierKey], report: verify.Report) -> None:
+def _tell(path: Path, keys: Sequence[note.VerifierKey], report: reports.Report) -> None:
     lines = [f"{path.name}, by the keys of {', '.join(key.name for key in keys)}", "", "Checked"]
     lines += [f"  {one}" for one in report.checked] or ["  nothing"]
     lines += ["", "Wrong"]
@@ -45,9 +63,9 @@ def _tell(path: Path, keys: Sequence[note.VerifierKey], report: verify.Report) -
     lines += ["", "Not checked"]
     lines += [f"  {one}" for one in report.unchecked] or ["  nothing"]
     verdict = {
-        verify.SOUND: "SOUND",
-        verify.TAMPERED: "NOT SOUND: tampered with",
-        verify.UNUSABLE: "NOT SOUND: malformed or incomplete",
+        reports.SOUND: "SOUND",
+        reports.TAMPERED: "NOT SOUND: tampered with",
+        reports.UNUSABLE: "NOT SOUND: malformed or incomplete",
     }
     lines += ["", verdict[report.code]]
     sys.stdout.write("\n".join(lines) + "\n")

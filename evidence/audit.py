@@ -25,8 +25,8 @@ from evidence.body import Body
 from evidence.entry import Entry
 from evidence.errors import Erased, Malformed, NotStored, StoreFailed, Tampered, VaultError
 from evidence.models import BlobState
+from evidence.report import Finding, Kind, Report
 from evidence.vault import Vault
-from evidence.verify import Finding, Kind, Report
 
 _RECORD = text(
     "SELECT s.id AS of_stream, s.size AS stream_size, s.head, e.stream, e.seq, e.prev, e.leaf,"

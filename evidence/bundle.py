@@ -5,6 +5,7 @@
     streams/<stream>/bodies/<seq>.json         its private body, canonical JSON   } left out where
     streams/<stream>/salts/<seq>.hex           the salt that binds it             } withheld
     streams/<stream>/receipts/<seq>.note       its receipt, if one was given
+    streams/<stream>/proofs/<seq>.tlog-proof   its proof, once it is in the log
     blobs/<blob>.<ext>                         a file as it was deposited
     blobs/<blob>.json                          what binds it, and the key that encrypts it
     extra/...                                  whatever the caller adds; bound by nothing
@@ -28,7 +29,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evidence import bag, canonical
+from evidence import bag, canonical, log
 from evidence import blob as blobs
 from evidence import body as bodies
 from evidence import entry as entries
@@ -36,6 +37,7 @@ from evidence.blob import Blob
 from evidence.body import Body
 from evidence.errors import StreamMissing
 from evidence.layout import BUNDLE, FORMAT, Frozen, blob_path, entry_path, extension
+from evidence.log import State
 from evidence.models import BlobState
 from evidence.vault import Vault
 
@@ -49,6 +51,8 @@ class Kept:
     salt: bytes | None
     body: bytes | None
     receipt: str | None
+    origin: str | None
+    index: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +70,13 @@ class Contents:
 
     streams: tuple[Stream, ...]
     blobs: tuple[Blob, ...]
+    logs: tuple[State, ...]
 
 
 _ENTRIES = text(
-    "SELECT e.seq, e.entry, e.salt, e.body, e.blob, r.note FROM vault_entries e"
-    " LEFT JOIN vault_receipts r USING (stream, seq) WHERE e.stream = :stream ORDER BY e.seq"
+    "SELECT e.seq, e.entry, e.salt, e.body, e.blob, r.note, l.origin, l.index AS place"
+    " FROM vault_entries e LEFT JOIN vault_receipts r USING (stream, seq)"
+    " LEFT JOIN vault_leaves l USING (stream, seq) WHERE e.stream = :stream ORDER BY e.seq"
 )
 
 
@@ -112,11 +118,15 @@ async def collect(
                     row.salt if shown else None,
                     canonical.encode(row.body) if shown else None,
                     row.note,
+                    row.origin,
+                    row.place,
                 )
             )
         found.append(Stream(stream, tuple(kept), tuple(records)))
     files = [await blobs.find(conn, one) for one in wanted]
-    return Contents(tuple(found), tuple(files))
+    named = {one.origin for stream in found for one in stream.entries}
+    logs = [one for one in await log.states(conn) if one.origin in named and one.size]
+    return Contents(tuple(found), tuple(files), tuple(logs))
 
 
 async def write(
@@ -137,6 +147,8 @@ async def write(
     with bag.Writer(path, name) as writer:
         about = _about(vault, contents, files, made)
         writer.add(BUNDLE, canonical.encode(about))
+        for state in contents.logs:
+            await _add_proofs(vault, writer, contents, state)
         for stream in contents.streams:
             await asyncio.to_thread(_add_stream, writer, stream)
         for one in files:
@@ -152,6 +164,13 @@ def _about(
     return {
         "blobs": [str(one.id) for one in files],
         "format": FORMAT,
+        "logs": [
+            {
+                "keys": [str(signer.key) for signer in vault.log_signers(state.origin)],
+                "origin": state.origin,
+            }
+            for state in contents.logs
+        ],
         "made": entries.to_microseconds(made),
         "origin": vault.origin,
         "receipt_key": str(vault.receipt_key),
@@ -167,6 +186,19 @@ def _about(
             for stream in contents.streams
         ],
     }
+
+
+async def _add_proofs(vault: Vault, writer: bag.Writer, contents: Contents, state: State) -> None:
+    """Add the proof of every entry that the log's checkpoint covers."""
+    placed = [
+        (stream.id, one.seq, one.index)
+        for stream in contents.streams
+        for one in stream.entries
+        if one.origin == state.origin and one.index is not None and one.index < state.size
+    ]
+    proofs = await log.proofs(vault.store, state, [index for _, _, index in placed])
+    for (stream, seq, _), written in zip(placed, proofs, strict=True):
+        writer.add(entry_path(stream, "proofs", seq), written.encode())
 
 
 def _add_stream(writer: bag.Writer, stream: Stream) -> None:

@@ -16,7 +16,13 @@ from evidence.errors import Malformed
 FORMAT = "vault-bundle/v1"
 BUNDLE = "bundle.json"
 PAYLOAD = "data/"
-KINDS = {"entries": "json", "bodies": "json", "salts": "hex", "receipts": "note"}
+KINDS = {
+    "entries": "json",
+    "bodies": "json",
+    "salts": "hex",
+    "receipts": "note",
+    "proofs": "tlog-proof",
+}
 EXTENSIONS = {
     "image/jpeg": "jpg",
     "image/png": "png",
@@ -50,12 +56,21 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Log:
+    """A log as bundle.json lists it; the keys are told for convenience and prove nothing."""
+
+    origin: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class About:
     """What bundle.json says: `made` in microseconds since 1970, UTC."""
 
     origin: str
     made: int
     receipt_key: str
+    logs: tuple[Log, ...]
     streams: tuple[Listed, ...]
     blobs: tuple[UUID, ...]
 
@@ -92,7 +107,7 @@ def extension(media_type: str) -> str:
 def read_about(data: bytes) -> About:
     """Read bundle.json strictly."""
     value = canonical.decode(data)
-    names = {"blobs", "format", "made", "origin", "receipt_key", "streams"}
+    names = {"blobs", "format", "logs", "made", "origin", "receipt_key", "streams"}
     if not isinstance(value, dict) or value.keys() != names or value["format"] != FORMAT:
         raise Malformed("bundle.json has other members, or is of another format")
     if not isinstance(value["origin"], str) or not isinstance(value["receipt_key"], str):
@@ -101,6 +116,7 @@ def read_about(data: bytes) -> About:
         value["origin"],
         read_integer(value["made"]),
         value["receipt_key"],
+        tuple(_read_log(one) for one in _list(value["logs"])),
         tuple(_read_stream(one) for one in _list(value["streams"])),
         tuple(read_uuid(one) for one in _list(value["blobs"])),
     )
@@ -140,6 +156,15 @@ def read_salt(data: bytes) -> bytes:
     if not digits.endswith("\n"):
         raise Malformed("a salt ends with a newline")
     return read_hash(digits[:-1])
+
+
+def _read_log(value: Any) -> Log:
+    if not isinstance(value, dict) or value.keys() != {"keys", "origin"}:
+        raise Malformed("a log in bundle.json has other members")
+    keys = _list(value["keys"])
+    if not all(isinstance(one, str) for one in [value["origin"], *keys]):
+        raise Malformed("a log's origin and keys in bundle.json are strings")
+    return Log(value["origin"], tuple(keys))
 
 
 def _read_stream(value: Any) -> Listed:

@@ -193,9 +193,24 @@ async def prove(conn: AsyncConnection, store: Store, stream: UUID, seq: int) -> 
     known = await state(conn, origin)
     if known.checkpoint is None or index >= known.size:
         raise NotLogged(stream, seq)
-    tiles = await read_tiles(store, origin, tree.tiles_of_inclusion(index, known.size))
-    hashes = tree.inclusion_proof(index, known.size, tiles)
-    return proof.write(proof.Proof(index, tuple(hashes), known.checkpoint.encode()))
+    (written,) = await proofs(store, known, [index])
+    return written
+
+
+async def proofs(store: Store, known: State, indexes: Sequence[int]) -> list[str]:
+    """Give the tlog-proofs of entries that the checkpoint of a log covers, in their order."""
+    assert known.checkpoint is not None
+    wanted: dict[Tile, None] = {}
+    for index in indexes:
+        wanted |= dict.fromkeys(tree.tiles_of_inclusion(index, known.size))
+    nodes = tree.Nodes(await read_tiles(store, known.origin, wanted), tiles_max=len(wanted) + 1)
+    signed = known.checkpoint.encode()
+    return [
+        proof.write(
+            proof.Proof(index, tuple(tree.inclusion_proof(index, known.size, nodes)), signed)
+        )
+        for index in indexes
+    ]
 
 
 # --- writing -------------------------------------------------------------------------------------

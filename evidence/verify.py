@@ -8,17 +8,28 @@ field; what cannot be known from the bundle is said too.
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from hashlib import sha256, sha512
 from pathlib import Path
 
-from evidence import bag, body, cipher, entry, layout, merkle, note, receipt, shard
+from evidence import (
+    bag,
+    body,
+    checkpoint,
+    cipher,
+    entry,
+    layout,
+    merkle,
+    note,
+    proof,
+    receipt,
+    shard,
+)
 from evidence.body import Body
 from evidence.entry import Entry
 from evidence.errors import Malformed, Tampered, VaultError
 from evidence.layout import About, Frozen, Listed
-
-SOUND, TAMPERED, UNUSABLE = 0, 1, 2  # exit codes
+from evidence.proof import NO_WITNESSES, Witnesses
+from evidence.report import Finding, Kind, Report
 
 _MANIFEST = "manifest-sha256.txt"
 _TAG_MANIFEST = "tagmanifest-sha256.txt"
@@ -27,39 +38,9 @@ KEPT_MAX = 64 * 1024 * 1024  # bytes of small files that are kept in memory
 _TAGS = {"bag-info.txt", "bagit.txt", _MANIFEST}
 
 
-class Kind(StrEnum):
-    """TAMPERED accuses somebody; MALFORMED does not, but the bundle proves less than it should."""
-
-    TAMPERED = "tampered"
-    MALFORMED = "malformed"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is wrong, and where."""
-
-    kind: Kind
-    where: str
-    what: str
-
-
-@dataclass(slots=True)
-class Report:
-    """What was checked, what was found wrong, and what could not be checked."""
-
-    checked: list[str] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    unchecked: list[str] = field(default_factory=list)
-
-    @property
-    def code(self) -> int:
-        """0 if sound, 1 if anything was tampered with, 2 if malformed or unusable."""
-        if any(one.kind is Kind.TAMPERED for one in self.findings):
-            return TAMPERED
-        return UNUSABLE if self.findings else SOUND
-
-
-def verify(path: Path, keys: Sequence[note.VerifierKey]) -> Report:
+def verify(
+    path: Path, keys: Sequence[note.VerifierKey], witnesses: Witnesses = NO_WITNESSES
+) -> Report:
     """Check the bundle at `path` (a ZIP, or its unpacked folder) with keys had from elsewhere.
 
     1. The bundle is a bag of exactly our form; nothing in it can explode or climb out.
@@ -72,8 +53,10 @@ def verify(path: Path, keys: Sequence[note.VerifierKey]) -> Report:
        private body, and encrypted with its key it has the digest that the entry holds.
     7. Every receipt is for the entry beside it and signed by one of the keys; the last entry of
        each stream has one, and through the links it covers all before.
-    8. Every closed record has the root that was frozen.
-    9. What a bundle of this kind cannot show is said.
+    8. Every proof leads from its entry to a checkpoint that one of the keys signed under the
+       log's name, and as many of the witnesses cosigned as are asked for.
+    9. Every closed record has the root that was frozen.
+    10. What a bundle of this kind cannot show is said.
     """
     report = Report()
     try:
@@ -82,7 +65,7 @@ def verify(path: Path, keys: Sequence[note.VerifierKey]) -> Report:
         report.findings.append(Finding(Kind.MALFORMED, path.name, str(error)))
         return report
     try:
-        _Verification(opened, keys, report).run()
+        _Verification(opened, keys, witnesses, report).run()
     finally:
         opened.close()
     return report
@@ -104,13 +87,18 @@ class _Verification:
     """One run over one bundle: the steps of `verify`, by their numbers."""
 
     def __init__(
-        self, opened: bag.Reader, keys: Sequence[note.VerifierKey], report: Report
+        self,
+        opened: bag.Reader,
+        keys: Sequence[note.VerifierKey],
+        witnesses: Witnesses,
+        report: Report,
     ) -> None:
         self._bag = opened
         self._keys = keys
+        self._witnesses = witnesses
         self._report = report
         self._streams: list[_Stream] = []
-        self._about = About("", 0, "", (), ())
+        self._about = About("", 0, "", (), (), ())
         self._kept: dict[str, bytes] = {}
         self._kept_size = 0
         self._payload = {
@@ -131,6 +119,7 @@ class _Verification:
             self._check_bodies,
             self._check_files,
             self._check_receipts,
+            self._check_proofs,
             self._check_records,
             self._tell_the_rest,
         )
@@ -355,6 +344,36 @@ class _Verification:
             if value != expected:
                 raise Tampered(f"was signed for another entry: its {name} is {value}")
 
+    # 8
+    def _check_proofs(self) -> str:
+        proven, unsigned, missing = 0, 0, 0
+        for stream in self._streams:
+            for seq, found in stream.entries.items():
+                path = layout.entry_path(stream.listed.id, "proofs", seq)
+                if path not in self._payload:
+                    missing += 1
+                    continue
+                with self._noting(path):
+                    data = self._read(path)
+                    origin = checkpoint.read(note.parse(proof.read(data).checkpoint).text).origin
+                    if origin != found.origin:
+                        raise Tampered(f"is of the log {origin}, the entry of {found.origin}")
+                    if not any(key.name == origin for key in self._keys):
+                        unsigned += 1
+                        continue
+                    proof.verify(data, stream.leaves[seq], self._keys, self._witnesses)
+                    proven += 1
+        if unsigned:
+            self._report.unchecked.append(
+                f"the proofs of {unsigned} entries: no key of their log was given"
+            )
+        if missing:
+            self._report.unchecked.append(
+                f"that {missing} entries are in the log: they came after its last checkpoint,"
+                " their receipts say by when they are"
+            )
+        return f"{proven} proofs from entries to signed checkpoints of their log"
+
     def _receipts(self, listed: Listed) -> list[tuple[str, int]]:
         """List a stream's receipts, also such as name entries that the bundle does not have."""
         folder, _, _ = layout.entry_path(listed.id, "receipts", 0).rpartition("/")
@@ -365,7 +384,7 @@ class _Verification:
                 found.append((path, int(digits)))
         return found
 
-    # 8
+    # 9
     def _check_records(self) -> str:
         count = 0
         for stream in self._streams:
@@ -393,12 +412,17 @@ class _Verification:
                 " its private body is withheld"
             )
 
-    # 9
+    # 10
+    def _not_witnessed(self) -> list[str]:
+        if self._witnesses.quorum:
+            return []
+        return ["whether others were shown the same log: no witness was asked for"]
+
     def _tell_the_rest(self) -> str:
         self._report.unchecked += [
             "whether more entries follow the last one of a stream, or whole streams were left out",
             "the times of the entries against outside time: this bundle has no timestamps",
-            "the public log: this bundle has no inclusion proofs, checkpoints or witnesses",
+            *self._not_witnessed(),
         ]
         extra = sorted(path for path in self._payload if path.startswith("extra/"))
         if extra:

@@ -12,6 +12,7 @@ import asyncpg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from evidence import bundle, entry, note, verify
+from evidence import report as reports
 from infra.bench.data import CURRENCY
 from infra.bench.figures import Do, spread
 from infra.parts import Parts
@@ -60,7 +61,7 @@ def verified(path: Path, key: note.VerifierKey) -> Do:
     async def do(count: int) -> None:
         for _ in range(count):
             report = verify.verify(path, [key])
-            if report.code != verify.SOUND:
+            if report.code != reports.SOUND:
                 raise AssertionError(report.findings)
 
     return do

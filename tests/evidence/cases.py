@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from evidence import bag, bundle, layout, verify
 from evidence.deposit import Declared
 from evidence.note import VerifierKey
+from evidence.report import Report
 from evidence.vault import Vault
-from evidence.verify import Report
 from tests.evidence.files import GOOD
 
 ORIGIN = "vault.example"

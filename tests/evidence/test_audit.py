@@ -9,9 +9,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from evidence import audit, keys
+from evidence.report import Kind, Report
 from evidence.store import DirectoryStore
 from evidence.vault import Vault
-from evidence.verify import Kind, Report
 from tests.evidence.cases import NOW, SIGNER, Case
 
 SET = "UPDATE vault_entries SET {} WHERE stream = :stream AND seq = 1"

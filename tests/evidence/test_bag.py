@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from evidence import bag, verify
+from evidence import report as reports
 from evidence.errors import Malformed
 from evidence.vault import Vault
 
@@ -42,7 +43,7 @@ async def test_a_hostile_zip_is_malformed(tmp_path: Path, what: str, vault: Vaul
     path = tmp_path / "hostile.zip"
     path.write_bytes(HOSTILE[what])
     report = verify.verify(path, [vault.receipt_key])
-    assert report.code == verify.UNUSABLE
+    assert report.code == reports.UNUSABLE
     assert report.checked == []
 
 
@@ -50,19 +51,19 @@ async def test_a_hostile_zip_is_malformed(tmp_path: Path, what: str, vault: Vaul
 async def test_a_member_twice_is_malformed(tmp_path: Path, vault: Vault):
     path = tmp_path / "hostile.zip"
     path.write_bytes(hostile(lambda made: made.writestr("case-7/bagit.txt", "x")))
-    assert verify.verify(path, [vault.receipt_key]).code == verify.UNUSABLE
+    assert verify.verify(path, [vault.receipt_key]).code == reports.UNUSABLE
 
 
 async def test_a_bundle_that_is_not_there_is_unusable(tmp_path: Path, vault: Vault):
-    assert verify.verify(tmp_path / "none.zip", [vault.receipt_key]).code == verify.UNUSABLE
+    assert verify.verify(tmp_path / "none.zip", [vault.receipt_key]).code == reports.UNUSABLE
     (tmp_path / "empty").mkdir()
-    assert verify.verify(tmp_path / "empty", [vault.receipt_key]).code == verify.UNUSABLE
+    assert verify.verify(tmp_path / "empty", [vault.receipt_key]).code == reports.UNUSABLE
 
 
 async def test_a_link_in_a_folder_is_malformed(tmp_path: Path, vault: Vault):
     (tmp_path / "bag").mkdir()
     (tmp_path / "bag" / "bagit.txt").symlink_to("/etc/passwd")
-    assert verify.verify(tmp_path / "bag", [vault.receipt_key]).code == verify.UNUSABLE
+    assert verify.verify(tmp_path / "bag", [vault.receipt_key]).code == reports.UNUSABLE
 
 
 @pytest.mark.parametrize(

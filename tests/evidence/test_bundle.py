@@ -8,7 +8,8 @@ import bagit
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from evidence import body, bundle, verify
+from evidence import body, bundle
+from evidence import report as reports
 from evidence.errors import StreamMissing, Tampered
 from evidence.store import DirectoryStore
 from tests.evidence.cases import NOW, PHOTO, Case, check, files_of, place
@@ -17,14 +18,15 @@ from tests.evidence.cases import NOW, PHOTO, Case, check, files_of, place
 async def test_a_bundle_is_sound(case: Case):
     report = check(case)
     assert report.findings == []
-    assert report.code == verify.SOUND
-    assert len(report.checked) == 9
+    assert report.code == reports.SOUND
+    assert len(report.checked) == 10
     assert "7 entries" in report.checked[3]
     assert "7 private bodies" in report.checked[4]
     assert "2 files" in report.checked[5]
     assert "7 receipts" in report.checked[6]
-    assert "1 closed records" in report.checked[7]
-    assert any("public log" in one for one in report.unchecked)
+    assert "0 proofs" in report.checked[7]
+    assert "1 closed records" in report.checked[8]
+    assert any("7 entries are in the log" in one for one in report.unchecked)
     assert any("record.pdf" in one for one in report.unchecked)
 
 
@@ -40,9 +42,9 @@ async def test_it_is_a_bag_to_the_library_of_congress(case: Case, tmp_path: Path
     folder = tmp_path / "unpacked" / "case-7"
     assert bagit.Bag(str(folder)).validate()
     report = check(case, folder)
-    assert report.code == verify.SOUND
+    assert report.code == reports.SOUND
     (folder / "data" / "bundle.json").write_bytes(b"{}")
-    assert check(case, folder).code == verify.TAMPERED
+    assert check(case, folder).code == reports.TAMPERED
 
 
 async def test_the_same_contents_make_the_same_bytes(
@@ -71,7 +73,7 @@ async def test_withheld_bodies_leave_the_proofs_standing(
     assert place(case.room, "salts", 0) not in files
     assert not any(str(case.photo) in name for name in files)
     report = check(case, path)
-    assert report.code == verify.SOUND
+    assert report.code == reports.SOUND
     assert any("what 5 entries say" in one for one in report.unchecked)
     assert any("froze this root" in one for one in report.unchecked)
 

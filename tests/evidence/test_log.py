@@ -10,15 +10,29 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import event, text
 
-from evidence import audit, checkpoint, keys, log, merkle, oversight, proof, shard, tile, tree
+from evidence import (
+    audit,
+    bundle,
+    checkpoint,
+    keys,
+    log,
+    merkle,
+    oversight,
+    proof,
+    shard,
+    tile,
+    tree,
+    verify,
+)
 from evidence import entry as entries
+from evidence import report as reports
 from evidence.errors import LogMissing, NotLogged, Tampered
 from evidence.keys import Signer
 from evidence.s3 import S3Store
 from evidence.signature import MLDSA44_COSIGNATURE
 from evidence.store import DirectoryStore, Store, Stored
 from evidence.vault import Vault
-from tests.evidence.cases import ORIGIN, SIGNER
+from tests.evidence.cases import ORIGIN, SIGNER, files_of, pack, place
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 NEW_YEAR = datetime(2027, 1, 1, tzinfo=UTC)
@@ -428,6 +442,81 @@ async def test_a_partial_tile_that_was_tidied_away_is_cut_from_the_full_one(engi
     stored = await vault.store.stat(key)
     await vault.store.delete(key, stored.version, now=NOON)
     assert await log.read_tiles(vault.store, LOG, [partial]) == before
+
+
+# --- bundles -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def logged(engine, vault, tmp_path):
+    """A bundle of a stream of four entries, three of them in the log."""
+    (stream, _), *_ = await append(engine, vault, 3)
+    await drain(engine, vault)
+    async with engine.begin() as conn:
+        await vault.append(conn, stream, act="act", body={"number": 3}, at=NOON)
+        while pending := await vault.pending_receipts(conn, since=NOON):
+            await vault.store_receipts(conn, [await vault.sign(one) for one in pending])
+    async with engine.connect() as conn:
+        contents = await bundle.collect(conn, [stream])
+    path = tmp_path / "case.zip"
+    await bundle.write(vault, contents, path, name="case", made=NOON)
+    return stream, path
+
+
+def witness() -> Signer:
+    return keys.local_signer("witness.example", bytes(range(32)), MLDSA44_COSIGNATURE)
+
+
+def checked(path, vault: Vault, asked=proof.NO_WITNESSES):
+    report = verify.verify(path, [vault.receipt_key, *verifiers()], asked)
+    return report.code, "\n".join([*map(str, report.findings), *report.unchecked])
+
+
+async def test_a_bundle_proves_its_entries_in_the_log(vault, logged):
+    _, path = logged
+    code, told = checked(path, vault)
+    assert code == reports.SOUND
+    assert "that 1 entries are in the log" in told
+    alone = verify.verify(path, [vault.receipt_key])
+    assert alone.code == reports.SOUND
+    assert "the proofs of 3 entries: no key of their log was given" in alone.unchecked
+
+
+async def test_a_bundle_without_the_witnesses_that_were_asked_for_is_not_sound(vault, logged):
+    _, path = logged
+    code, told = checked(path, vault, proof.Witnesses((witness().key,), 1))
+    assert code != reports.SOUND
+    assert "fewer than 1 of the witnesses cosigned" in told
+
+
+def _swap(files, stream):
+    one, other = (place(stream, "proofs", seq) for seq in (0, 1))
+    files[one], files[other] = files[other], files[one]
+
+
+def _other_tree(files, stream):
+    path = place(stream, "proofs", 1)
+    found = proof.read(files[path])
+    said, _ = checkpoint.verify(found.checkpoint, verifiers())
+    forged = asyncio.run(
+        log.sign([keys.local_signer(LOG, bytes(32))], replace(said, root=bytes(32)), NOON)
+    )
+    files[path] = proof.write(replace(found, checkpoint=forged.encode())).encode()
+
+
+def _other_log(files, stream):
+    path = place(stream, "proofs", 1)
+    files[path] = files[path].replace(b"/2026\n", b"/2025\n")
+
+
+@pytest.mark.parametrize("forge", [_swap, _other_tree, _other_log])
+async def test_a_forged_proof_is_named(vault, logged, tmp_path, forge):
+    stream, path = logged
+    files = files_of(path)
+    await asyncio.to_thread(forge, files, stream)
+    code, told = checked(pack(files, tmp_path / "forged.zip"), vault)
+    assert code != reports.SOUND
+    assert place(stream, "proofs", 1).removeprefix("data/") in told
 
 
 CHANGES = {

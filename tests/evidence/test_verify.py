@@ -15,7 +15,8 @@ import pytest
 
 from evidence import __main__ as command
 from evidence import canonical, entry, keys, merkle, note, verify
-from evidence.verify import Kind
+from evidence import report as reports
+from evidence.report import Kind
 from tests.evidence.cases import SIGNER, Case, check, files_of, pack, place
 
 
@@ -40,24 +41,24 @@ def test_any_byte_changed_in_any_file_is_named(case: Case, tmp_path: Path):
             changed[at] ^= chance.choice([1, 2, 4, 8, 16, 32, 64, 128])
             (folder / name).write_bytes(changed)
             report = check(case, folder)
-            assert report.code != verify.SOUND, (name, at)
+            assert report.code != reports.SOUND, (name, at)
             if name.startswith("data/"):
-                assert report.code == verify.TAMPERED
+                assert report.code == reports.TAMPERED
                 assert name in {one.where for one in report.findings}
         (folder / name).write_bytes(data)
-    assert check(case, folder).code == verify.SOUND
+    assert check(case, folder).code == reports.SOUND
 
 
 def test_any_byte_changed_anywhere_in_the_zip_is_found(case: Case):
     path = case.path.with_name("room.zip")
     whole = path.read_bytes()
-    assert check(case, path).code == verify.SOUND
+    assert check(case, path).code == reports.SOUND
     chance = random.Random(11)  # noqa: S311 -- no secret
     for at in range(len(whole)):
         changed = bytearray(whole)
         changed[at] ^= 1 << chance.randrange(8)
         path.write_bytes(changed)
-        assert check(case, path).code != verify.SOUND, at
+        assert check(case, path).code != reports.SOUND, at
 
 
 @pytest.mark.parametrize("cut", [1, 22, 100, 5000])
@@ -65,7 +66,7 @@ def test_a_zip_that_is_cut_or_goes_on_is_found(case: Case, cut: int):
     whole = case.path.read_bytes()
     for changed in (whole[:-cut], whole[cut:], whole + bytes(cut), bytes(cut) + whole):
         case.path.write_bytes(changed)
-        assert check(case).code != verify.SOUND
+        assert check(case).code != reports.SOUND
 
 
 def test_every_file_that_is_missing_or_added_is_named(case: Case, tmp_path: Path):
@@ -77,11 +78,11 @@ def test_every_file_that_is_missing_or_added_is_named(case: Case, tmp_path: Path
     for name, data in files.items():
         (folder / name).unlink()
         report = check(case, folder)
-        assert report.code != verify.SOUND
+        assert report.code != reports.SOUND
         assert any(name in one.where + one.what for one in report.findings)
         (folder / name).write_bytes(data)
     (folder / "data" / "more.txt").write_bytes(b"x")
-    assert check(case, folder).code == verify.TAMPERED
+    assert check(case, folder).code == reports.TAMPERED
 
 
 # What a forger does who makes the manifests anew: {what: (change, part of the finding)}.
@@ -238,7 +239,7 @@ def test_a_forger_who_makes_the_manifests_anew_is_found(case: Case, tmp_path: Pa
     files = files_of(case.path)
     change(case, files)
     report = check(case, pack(files, tmp_path / "forged.zip"))
-    assert report.code != verify.SOUND
+    assert report.code != reports.SOUND
     assert any(
         one.where.endswith(where) or where in one.where
         for one in report.findings
@@ -252,7 +253,7 @@ def test_another_blob_key_is_found(case: Case, tmp_path: Path):
     files[path] = canonical.encode(canonical.decode(files[path]) | {"key": "0" * 64})
     report = check(case, pack(files, tmp_path / "forged.zip"))
     assert any("encrypted SHA-256" in one.what for one in report.findings)
-    assert report.code == verify.TAMPERED
+    assert report.code == reports.TAMPERED
 
 
 async def test_a_forger_with_a_key_of_his_own_is_found(case: Case, tmp_path: Path):
@@ -267,14 +268,14 @@ async def test_a_forger_with_a_key_of_his_own_is_found(case: Case, tmp_path: Pat
         said = "\n".join(lines) + "\n"
         files[path] = note.assemble(said, forger.key, await forger.sign(said.encode())).encode()
     report = check(case, pack(files, tmp_path / "forged.zip"))
-    assert report.code == verify.TAMPERED  # the record that was closed betrays him
+    assert report.code == reports.TAMPERED  # the record that was closed betrays him
     assert any("none of the keys" in one.what for one in report.findings)
     assert any("covers the entries after -1" in one.what for one in report.findings)
 
 
 def test_without_the_right_key_nothing_is_sound(case: Case):
     report = verify.verify(case.path, [keys.local_signer(SIGNER, bytes(32)).key])
-    assert report.code == verify.UNUSABLE
+    assert report.code == reports.UNUSABLE
     assert {one.kind for one in report.findings} == {Kind.MALFORMED}
 
 
@@ -282,7 +283,7 @@ def test_the_command_tells_and_exits(case: Case, capsys: pytest.CaptureFixture[s
     assert command.main(["verify", str(case.path), "--key", str(case.key)]) == 0
     told = capsys.readouterr().out
     assert told.endswith("SOUND\n")
-    assert "8. 1 closed records and their roots: ok" in told
+    assert "9. 1 closed records and their roots: ok" in told
     case.path.write_bytes(case.path.read_bytes()[:-1])
     assert command.main(["verify", str(case.path), "--key", str(case.key)]) == 2
     assert "NOT SOUND" in capsys.readouterr().out

@@ -1,0 +1,41 @@
+"""What a check says: what it looked at, what is wrong and where, and what it could not know.
+
+For the offline verifier and for the audit alike; needs nothing but the standard library.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+SOUND, TAMPERED, UNUSABLE = 0, 1, 2  # exit codes
+
+
+class Kind(StrEnum):
+    """TAMPERED accuses somebody; MALFORMED does not, but the bundle proves less than it should."""
+
+    TAMPERED = "tampered"
+    MALFORMED = "malformed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong, and where."""
+
+    kind: Kind
+    where: str
+    what: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What was checked, what was found wrong, and what could not be checked."""
+
+    checked: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
+
+    @property
+    def code(self) -> int:
+        """0 if sound, 1 if anything was tampered with, 2 if malformed or unusable."""
+        if any(one.kind is Kind.TAMPERED for one in self.findings):
+            return TAMPERED
+        return UNUSABLE if self.findings else SOUND
