@@ -177,3 +177,13 @@ def test_nodes_keep_so_many_tiles_and_the_newest_content():
     nodes.put(one, LEAVES[1])
     assert nodes.inner(one)[0] == nodes[one] == LEAVES[1]
     assert len(nodes) == 3
+
+
+def test_nodes_forget_what_they_computed_from_an_older_content():
+    kept = grown(300)
+    nodes = tree.Nodes(kept)
+    before = tree.inclusion_proof(0, 300, nodes)
+    edge = Tile(0, 1, 44)
+    nodes.put(edge, bytes(len(kept[edge])))
+    assert tree.inclusion_proof(0, 300, nodes)[:-1] == before[:-1]
+    assert tree.inclusion_proof(0, 300, nodes)[-1] == merkle.root([bytes(32)] * 44)

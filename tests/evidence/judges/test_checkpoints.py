@@ -1,10 +1,12 @@
 """Others' code reads our checkpoints, takes the log's signature and skips those it cannot know."""
 
+import base64
 from dataclasses import replace
 
 import pytest
 
-from evidence import keys
+from evidence import keys, proof
+from evidence.proof import Proof
 from tests.evidence.judges import record
 from tests.evidence.judges.judge import Go, JudgeOfCheckpoints
 from tests.evidence.judges.record import OWN, Record
@@ -50,3 +52,21 @@ def test_go_opens_the_note_by_the_log_s_signature_alone(log: Record, go: Go):
     witness = keys.local_signer("witness.example/w1", bytes(32)).key
     assert go.opens(note, witness) is None
     assert go.opens(note, replace(OWN.key, name="other.example")) is None
+
+
+def test_go_checks_a_proof_that_lies_in_a_file(log: Record, go: Go):
+    one = log.inclusion(700, 1000)
+    text = proof.write(Proof(700, tuple(one.proof), log.notes[1000].encode(), b"extra"))
+    # Read by the words of C2SP tlog-proof, not by our code.
+    head, _, note = text.partition("\n\n")
+    name, extra, index, *hashes = head.split("\n")
+    assert (name, extra) == ("c2sp.org/tlog-proof@v1", "extra ZXh0cmE=")
+    opened = note.split("\n")
+    read = replace(
+        one,
+        index=int(index.removeprefix("index ")),
+        size=int(opened[1]),
+        root=base64.b64decode(opened[2]),
+        proof=[base64.b64decode(line) for line in hashes],
+    )
+    assert go.follows(read, note, OWN.key)
