@@ -6,6 +6,9 @@ No HTTP status and no wording for screens here.
 """
 # ruff: noqa: N818 -- named as one would say them, not as "...Error"
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class VaultError(Exception):
     """The root of this tree; anything else that escapes from the vault is a bug."""
@@ -143,6 +146,22 @@ class TypeMismatch(DepositRefused):
         super().__init__(f"this is no {declared}: {reason}")
         self.declared = declared
         self.reason = reason
+
+
+class HarmfulFile(DepositRefused):
+    """Something in the file keeps it out; `flags` say what, those that refuse first."""
+
+    def __init__(self, flags: Sequence[Any]) -> None:
+        super().__init__(f"refused for {', '.join(flag.code for flag in flags)}")
+        self.flags = flags  # of evidence.flags
+
+
+class Quarantined(VaultError):
+    """A file that is not through quarantine yet: it cannot be kept or shown; try again later."""
+
+    def __init__(self, blob: object) -> None:
+        super().__init__(f"blob {blob} is in quarantine")
+        self.blob = blob
 
 
 class Undecodable(VaultError):

@@ -250,3 +250,80 @@ class VaultLikeness(SQLModel, table=True):
     quarter_1: int = Field(sa_column=_quarter(1))
     quarter_2: int = Field(sa_column=_quarter(2))
     quarter_3: int = Field(sa_column=_quarter(3))
+
+
+class InspectionState(StrEnum):
+    """WAITING: not through yet; PASSED; FLAGGED: through, with warnings; REFUSED: not taken."""
+
+    WAITING = "waiting"
+    PASSED = "passed"
+    FLAGGED = "flagged"
+    REFUSED = "refused"
+
+
+class VaultInspection(SQLModel, table=True):
+    """What was found in a deposited file (evidence/quarantine.py).
+
+    `tries` counts the darkrooms that it cost; while it waits, somebody works on it until
+    `leased_until`.
+    """
+
+    __tablename__: ClassVar[Any] = "vault_inspections"
+    __table_args__ = (
+        CheckConstraint("tries >= 0", name="vault_inspections_tries"),
+        CheckConstraint(
+            "(state = 'waiting') = (leased_until IS NOT NULL)", name="vault_inspections_leased"
+        ),
+        CheckConstraint("(state = 'waiting') = (ended IS NULL)", name="vault_inspections_ended"),
+        Index("vault_inspections_waiting", "leased_until", postgresql_where="state = 'waiting'"),
+    )
+
+    blob: UUID = Field(
+        sa_column=Column(Uuid, ForeignKey("vault_blobs.id", ondelete="CASCADE"), primary_key=True)
+    )
+    state: InspectionState = Field(
+        sa_column=Column(
+            Enum(
+                InspectionState,
+                name="vault_inspections_state",
+                native_enum=False,
+                create_constraint=True,
+                values_callable=lambda states: [state.value for state in states],
+            ),
+            nullable=False,
+        )
+    )
+    flags: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
+    facts: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    tries: int = Field(sa_column=Column(Integer, nullable=False))
+    leased_until: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
+    begun: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    ended: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
+
+
+class VaultDerivative(SQLModel, table=True):
+    """A picture that was made of a deposited file; itself a blob, with its own key and digests.
+
+    `kind` is thumbnail, screen, poster or page-1 …; width and height are pixels.
+    """
+
+    __tablename__: ClassVar[Any] = "vault_derivatives"
+    __table_args__ = (
+        CheckConstraint(
+            r"kind ~ '^(thumbnail|screen|poster|page-[1-9]\d?)$'", name="vault_derivatives_kind"
+        ),
+        CheckConstraint("width > 0 AND height > 0", name="vault_derivatives_sides"),
+        CheckConstraint("blob <> derivative", name="vault_derivatives_derivative"),
+    )
+
+    blob: UUID = Field(
+        sa_column=Column(Uuid, ForeignKey("vault_blobs.id", ondelete="CASCADE"), primary_key=True)
+    )
+    kind: str = Field(sa_column=Column(Text, primary_key=True))
+    derivative: UUID = Field(
+        sa_column=Column(
+            Uuid, ForeignKey("vault_blobs.id", ondelete="CASCADE"), nullable=False, unique=True
+        )
+    )
+    width: int = Field(sa_column=Column(Integer, nullable=False))
+    height: int = Field(sa_column=Column(Integer, nullable=False))

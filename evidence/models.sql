@@ -130,6 +130,24 @@ GRANT SELECT, DELETE, INSERT (blob, part, hash) ON vault_likenesses TO concord_a
 -- Look-ups read indexes alone where a page is known to be visible to all, which vacuum notes.
 ALTER TABLE vault_likenesses SET (autovacuum_vacuum_insert_scale_factor = 0.02);
 
+-- What was found in a file is said once: an inspection waits, and then it has ended.
+CREATE FUNCTION vault_inspections_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.state <> 'waiting' OR NEW.blob <> OLD.blob OR NEW.begun <> OLD.begun THEN
+        RAISE EXCEPTION 'an inspection that ended does not change'
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER vault_inspections_guard BEFORE UPDATE ON vault_inspections
+    FOR EACH ROW EXECUTE FUNCTION vault_inspections_guard();
+
+-- Both go with their blob, by its foreign keys' cascade, and not by themselves.
+GRANT SELECT, INSERT ON vault_inspections, vault_derivatives TO concord_app;
+GRANT UPDATE (state, flags, facts, tries, leased_until, ended) ON vault_inspections
+    TO concord_app;
+
 GRANT SELECT, INSERT ON vault_streams, vault_entries, vault_receipts TO concord_app;
 GRANT UPDATE (size, head) ON vault_streams TO concord_app;
 GRANT SELECT, INSERT ON vault_logs, vault_leaves TO concord_app;

@@ -11,23 +11,28 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import boto3
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from evidence import media, s3
+from evidence.quarantine import Quarantine
 from evidence.s3 import S3Store
+from evidence.scanner import Address, Scanner
 from evidence.store import DirectoryStore, Store
 from evidence.vault import Vault
+from evidence.workshop import Limits, Workshop
 from infra import database, keys
 from infra.keys import Keys
 from infra.postgres import Cluster
 from infra.settings import Settings
-from odr import actions, rulebook
+from odr import actions, ids, rulebook
 from odr.rulebook import Rulebooks
-from odr.work import Office
+from odr.work import INSPECTED_WITHIN, Office
 
 _DATABASE: Final = "concord"
+_CLAMD_PORT: Final = 3310
 MERGE_DELAY: Final = timedelta(hours=24)
 """What a receipt promises; the log is mostly seconds behind."""
 
@@ -79,35 +84,57 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
         bell = asyncio.Event()
         made = office(
             engine,
-            vault,
+            _quarantine(settings, vault, stack),
             opened_keys,
             rail=settings.rail.value,
             wake=bell.set,
             approvals=settings.approvals,
+            inspected_within=timedelta(seconds=settings.inspect_seconds),
         )
         yield Parts(settings, urls, engine, opened_keys, store, vault, made, bell)
 
 
 def office(
     engine: AsyncEngine,
-    vault: Vault,
+    quarantine: Quarantine,
     opened_keys: Keys,
     *,
     rail: str,
     wake: Callable[[], None],
     approvals: Mapping[str, int] | None = None,
+    inspected_within: timedelta = INSPECTED_WITHIN,
 ) -> Office:
     """The office of acts over these parts, with the rulebooks that are installed."""
     return Office(
         engine=engine,
-        vault=vault,
+        vault=quarantine.vault,
+        quarantine=quarantine,
         rulebooks=Rulebooks(rulebook.load_all()),
         caucus=opened_keys.caucus,
         consequences=actions.CONSEQUENCES,
         rail=rail,
         wake=wake,
         approvals=approvals,
+        inspected_within=inspected_within,
     )
+
+
+def _quarantine(settings: Settings, vault: Vault, stack: AsyncExitStack) -> Quarantine:
+    workshop = Workshop(Limits(processes_max=settings.darkrooms_max))
+    stack.callback(workshop.close)
+    return Quarantine(vault, workshop, ids.child, _scanner(settings))
+
+
+def _scanner(settings: Settings) -> Scanner | None:
+    if settings.clamd_url is None:
+        return None
+    parts = urlsplit(settings.clamd_url)
+    at = (
+        Address(path=Path(parts.path))
+        if parts.scheme == "unix"
+        else Address(host=parts.hostname or "127.0.0.1", port=parts.port or _CLAMD_PORT)
+    )
+    return Scanner(at, bytes_max=settings.clamd_bytes_max)
 
 
 async def _urls(settings: Settings, stack: AsyncExitStack) -> Urls:

@@ -93,6 +93,7 @@ def _no_slash(value: str) -> str:
 DatabaseUrl = Annotated[SecretStr, _url_of("postgresql")]
 RedisUrl = Annotated[SecretStr, _url_of("redis", "rediss", "unix")]
 MailUrl = Annotated[SecretStr, _url_of("smtp", "smtps")]
+ClamdUrl = Annotated[str, _url_of("unix", "tcp")]
 Approvals = Annotated[dict[str, int], BeforeValidator(_amounts)]
 HttpUrl = Annotated[str, _url_of("http", "https"), AfterValidator(_no_slash)]
 
@@ -167,6 +168,23 @@ class Settings(BaseModel):
 
     upload_bytes_max: int = Field(
         50 * 2**20, ge=1, le=5 * 2**30, description="size of one file at most"
+    )
+    clamd_url: ClamdUrl | None = Field(
+        None,
+        description="`unix:///run/clamav/clamd.ctl` or `tcp://host:port` of ClamAV's daemon;"
+        " without it no file is scanned for viruses",
+    )
+    clamd_bytes_max: int = Field(
+        100 * 2**20, ge=1, description="the daemon's `StreamMaxLength`; larger files are flagged"
+    )
+    darkrooms_max: int = Field(
+        2, ge=1, le=64, description="processes in which uploaded files are opened, at most"
+    )
+    inspect_seconds: float = Field(
+        10.0,
+        ge=0,
+        le=300,
+        description="how long an upload waits to be inspected; then the worker goes on with it",
     )
 
     @property

@@ -178,6 +178,7 @@ def duties(office: Office, outside: Outside) -> list[Duty]:
         Duty("sequence_log", partial(_sequence, office), seconds=LOG_SECONDS),
         Duty("retain_blobs", partial(retain, office), seconds=10),
         Duty("reconcile_payouts", partial(_reconcile, office, outside.rail), seconds=60),
+        Duty("inspect_uploads", partial(uploads.inspect, office), seconds=5, woken=True),
         Duty("sweep_uploads", partial(_sweep_uploads, office), seconds=600),
         Duty("sweep_sign_in", partial(_sweep_sign_in, office), seconds=600),
     ]

@@ -9,9 +9,10 @@ from sqlalchemy import func, insert, select, update
 from sqlmodel import col
 
 from evidence.blob import Blob
-from odr import cases, ids, policy
+from evidence.errors import HarmfulFile, Quarantined
+from odr import cases, ids, policy, uploads
 from odr.cases import Entry, Held
-from odr.errors import Invalid, NotFound, TooMuch
+from odr.errors import Invalid, NotFound, TooMuch, Unavailable
 from odr.models.cases import Reading
 from odr.models.dialogue import Exhibit, ExhibitAnswer, Upload
 from odr.models.states import Channel
@@ -112,7 +113,10 @@ def _title(title: str) -> str:
 
 
 async def _taken(work: Work, upload_id: UUID) -> tuple[Blob, str]:
-    """Take an upload of the actor's for good; ``NotFound`` if it is not theirs or was used."""
+    """Take an upload of the actor's for good; ``NotFound`` if it is not theirs or was used.
+
+    ``Unavailable`` while it is in quarantine, and ``Invalid`` if that found it harmful.
+    """
     taken = (
         await work.conn.execute(
             update(Upload)
@@ -127,7 +131,12 @@ async def _taken(work: Work, upload_id: UUID) -> tuple[Blob, str]:
     ).one_or_none()
     if taken is None:
         raise NotFound
-    blob = await work.vault.accept(work.conn, taken.blob_id, at=work.at)
+    try:
+        blob = await work.office.quarantine.keep(work.conn, taken.blob_id, at=work.at)
+    except Quarantined as waiting:
+        raise Unavailable("quarantine") from waiting
+    except HarmfulFile as harmful:
+        raise uploads.refusal(harmful) from harmful
     return blob, taken.filename
 
 
@@ -220,8 +229,12 @@ async def _exhibit(work: Work, exhibit_id: UUID) -> Exhibit:
     return Exhibit(**found)
 
 
-async def opened(work: Work, exhibit_id: UUID) -> Blob:
-    """The file of an exhibit that the actor may see; the reading is noted. ``NotFound``."""
+async def opened(work: Work, exhibit_id: UUID, copy: str | None = None) -> Blob:
+    """The file of an exhibit that the actor may see, or a derived copy of it; ``NotFound``.
+
+    ``copy`` is its kind (``thumbnail``, ``screen``, ``poster``, ``page-1`` …). The reading is
+    noted, but for a thumbnail, which lists show without being asked.
+    """
     columns = Exhibit.__table__.c  # type: ignore[attr-defined]  # SQLModel gives every table class its Table
     statement = select(columns.case_id, columns.blob_id).where(
         columns.id == exhibit_id, policy.sees_in_channel(columns.case_id, columns.channel)
@@ -229,8 +242,15 @@ async def opened(work: Work, exhibit_id: UUID) -> Blob:
     found = (await work.conn.execute(statement, work.actor.parameters())).one_or_none()
     if found is None:
         raise NotFound
-    await read(work, found.case_id, "exhibit", exhibit_id)
-    return await work.vault.find_blob(work.conn, found.blob_id)
+    blob_id = found.blob_id
+    if copy is not None:
+        copies = await work.office.quarantine.derivatives(work.conn, blob_id)
+        blob_id = next((each.blob for each in copies if each.kind == copy), None)
+        if blob_id is None:
+            raise NotFound
+    if copy != "thumbnail":
+        await read(work, found.case_id, "exhibit", exhibit_id)
+    return await work.vault.find_blob(work.conn, blob_id)
 
 
 async def read(work: Work, case_id: UUID, kind: str, subject_id: UUID) -> None:

@@ -83,6 +83,14 @@ SELECT pg_temp.wall('vault_streams', $$EXISTS (
     SELECT FROM acts a WHERE a.stream_id = vault_streams.id
 )$$);
 
+-- What was found in a file is for whoever sees the exhibit that it is, or gave it.
+SELECT pg_temp.wall(of_a_file, format($condition$EXISTS (
+    SELECT FROM exhibits e WHERE e.blob_id = %1$I.blob
+) OR EXISTS (
+    SELECT FROM uploads u WHERE u.blob_id = %1$I.blob
+)$condition$, of_a_file))
+FROM unnest(ARRAY['vault_inspections', 'vault_derivatives']) AS of_a_file;
+
 DROP FUNCTION pg_temp.wall, pg_temp.seated;
 
 GRANT SELECT ON
@@ -91,7 +99,8 @@ GRANT SELECT ON
     cases, seats, appointments, claims, answers, acts, clocks, notices, readings,
     offers, messages, caucus_messages, uploads, exhibits, exhibit_answers, proposals,
     rulings, ruling_findings, ruling_citations, ruling_unrelied,
-    obligations, payouts, insurance_claims, vault_receipts, vault_streams
+    obligations, payouts, insurance_claims, vault_receipts, vault_streams,
+    vault_inspections, vault_derivatives
 TO concord_reader;
 GRANT SELECT (id, account_id, organisation_id, name, scopes, created, expires, revoked)
     ON tokens TO concord_reader;

@@ -5,14 +5,19 @@ Order of writes (what holds after a crash between two steps):
 1. the vault takes the file in, outside any transaction. Crash: an object that nobody can read,
    which the vault's ``lost_objects`` finds.
 2. the blob's row and the upload's, in one transaction, in which the account's unused uploads are
-   counted once more. Crash after it: an upload, whose depositor was not told; see 4.
-3. an exhibit is made of it (``odr.exhibits``), or nothing.
-4. ``sweep``: what was not used in time is refused (its key destroyed with its row), then removed
+   counted once more. Crash after it: an upload, whose depositor was not told; see 3 and 5.
+3. the file is looked at (``evidence.quarantine``), at once and for as long as the office lets a
+   depositor wait; what is not through by then, or was left by a crash, ``inspect`` takes up. A
+   file that is refused at once goes with its upload; of one that is refused later the upload
+   stays, without its key, to tell its depositor why.
+4. an exhibit is made of it (``odr.exhibits``), or nothing.
+5. ``sweep``: what was not used in time is refused (its key destroyed with its row), then removed
    from the store, then forgotten. Crash between: the next sweep goes on.
 
 What the vault refuses is told by name and with its bounds, which ``limits`` tells beforehand.
 """
 
+import asyncio
 import re
 import unicodedata
 from collections.abc import AsyncIterable, Callable, Mapping
@@ -32,12 +37,15 @@ from evidence.errors import (
     DigestMismatch,
     EmptyFile,
     FileTooLarge,
+    HarmfulFile,
+    NotAnswered,
     SizeMismatch,
     StoreFailed,
     TypeMismatch,
     TypeNotAllowed,
 )
-from evidence.models import BlobState
+from evidence.models import BlobState, InspectionState
+from evidence.quarantine import TRIES_MAX, Inspection, Outcome
 from evidence.vault import Vault
 from odr import ids, policy
 from odr.errors import Invalid, Refused, TooMuch, Unavailable
@@ -53,6 +61,10 @@ UNUSED_KEPT: Final = timedelta(days=7)
 FILENAME_MAX: Final = 255
 _EXTENSION_MAX: Final = 10
 _SWEPT_AT_ONCE: Final = 100
+_INSPECTED_AT_ONCE: Final = 2
+
+_AGAIN: Final = timedelta(seconds=5)
+_AGAIN_MAX: Final = timedelta(minutes=5)
 
 _SEPARATORS: Final = re.compile(r"[/\\]")
 _BEFORE: Final = re.compile(r"\A[\s.]+")
@@ -92,8 +104,9 @@ async def deposit(
 ) -> UUID:
     """Take a file in for the viewer; the upload's id. No transaction is open while it comes.
 
-    ``Invalid`` or ``TooMuch`` if the file is not as declared or not taken, and nothing is kept of
-    it; ``Unavailable`` if the store fails. What ``pieces`` raises goes through.
+    ``Invalid`` or ``TooMuch`` if the file is not as declared, not taken or harmful, and nothing is
+    kept of it; ``Unavailable`` if the store fails. What ``pieces`` raises goes through. The upload
+    may still be in quarantine: a busy machine, or a scanner that is away.
     """
     policy.require(viewer, "act")
     named = cleaned(filename)
@@ -113,7 +126,68 @@ async def deposit(
     if not taken:
         await _removed(office, blob_id, at)
         raise TooMuch(limit="unused_uploads", maximum=UNUSED_MAX)
+    await _look(office, upload_id, blob)
     return upload_id
+
+
+async def _look(office: Office, upload_id: UUID, blob: Blob) -> None:
+    """Look at a new file, for so long; a harmful one goes with its upload and is ``Invalid``."""
+    try:
+        async with asyncio.timeout(office.inspected_within.total_seconds()):
+            outcome = await office.quarantine.examine(blob, at=blob.created)
+    except (TimeoutError, NotAnswered, StoreFailed):
+        async with office.work(SERVICE, policy.NOBODY) as work:
+            await office.quarantine.postpone(work.conn, blob.id, work.at, counts=False)
+        office.wake()
+        return
+    harmful = outcome.state is InspectionState.REFUSED
+    async with office.work(SERVICE, policy.NOBODY) as work:
+        settled = await office.quarantine.settle(work.conn, outcome, at=work.at)
+        if settled and harmful:
+            await work.conn.execute(delete(Upload).where(col(Upload.id) == upload_id))
+        at = work.at
+    if not settled:
+        await office.quarantine.discard(outcome, now=at)
+    elif harmful:
+        await _removed(office, blob.id, at)
+        raise refusal(HarmfulFile(outcome.flags))
+
+
+async def inspect(office: Office) -> bool:
+    """Look at some of the files that wait for it; whether there may be more.
+
+    A file that fails stops no other: it is left for later, longer each time.
+    """
+    async with office.work(SERVICE, policy.NOBODY) as work:
+        claimed = await office.quarantine.claim(work.conn, at=work.at, limit=_INSPECTED_AT_ONCE)
+        at = work.at
+    await asyncio.gather(*(_inspected(office, each, at) for each in claimed))
+    return len(claimed) == _INSPECTED_AT_ONCE
+
+
+async def _inspected(office: Office, inspection: Inspection, at: datetime) -> None:
+    quarantine = office.quarantine
+    try:
+        outcome = await _outcome(office, inspection, at)
+    except (NotAnswered, StoreFailed) as error:
+        # Only what the file itself may be to blame for counts against it.
+        counts = isinstance(error, NotAnswered) and error.part == "the darkroom"
+        wait = min(_AGAIN * 2**inspection.tries, _AGAIN_MAX)
+        async with office.work(SERVICE, policy.NOBODY) as work:
+            await quarantine.postpone(work.conn, inspection.blob, work.at + wait, counts=counts)
+        return
+    async with office.work(SERVICE, policy.NOBODY) as work:
+        settled = await quarantine.settle(work.conn, outcome, at=work.at)
+    if not settled:
+        await quarantine.discard(outcome, now=at)
+
+
+async def _outcome(office: Office, inspection: Inspection, at: datetime) -> Outcome:
+    if inspection.tries > TRIES_MAX:
+        return office.quarantine.given_up(inspection.blob)
+    async with office.work(SERVICE, policy.NOBODY) as work:
+        blob = await work.vault.find_blob(work.conn, inspection.blob)
+    return await office.quarantine.examine(blob, at=at)
 
 
 async def _recorded(work: Work, blob: Blob, filename: str) -> bool:
@@ -132,6 +206,7 @@ async def _recorded(work: Work, blob: Blob, filename: str) -> bool:
             at=work.at,
         )
     )
+    await work.office.quarantine.admit(work.conn, blob.id, at=work.at)
     return True
 
 
@@ -189,6 +264,12 @@ def _empty(_: Any) -> Refused:
     return Invalid(("file",), "empty", minimum=1)
 
 
+def _harmful(refused: Any) -> Refused:
+    """The gravest flag; its code is the rule that is broken."""
+    flag = refused.flags[0]
+    return Invalid(("file",), flag.code.value, **flag.facts)
+
+
 REFUSALS: Final[Mapping[type[DepositRefused], Callable[[Any], Refused]]] = {
     EmptyFile: _empty,
     FileTooLarge: _too_large,
@@ -196,6 +277,7 @@ REFUSALS: Final[Mapping[type[DepositRefused], Callable[[Any], Refused]]] = {
     DigestMismatch: _other_digest,
     TypeNotAllowed: _not_taken,
     TypeMismatch: _other_type,
+    HarmfulFile: _harmful,
 }
 """What each reason of the vault's is among our refusals."""
 
@@ -223,7 +305,7 @@ async def sweep(office: Office, *, kept: timedelta = UNUSED_KEPT) -> int:
             gone = delete(Upload).where(col(Upload.id).in_(old)).returning(col(Upload.blob_id))
             blobs = list((await work.conn.execute(gone)).scalars())
             for blob_id in blobs:
-                await work.vault.refuse(work.conn, blob_id)
+                await office.quarantine.refuse(work.conn, blob_id)
         swept += await _finished(office, at)
         if len(blobs) < _SWEPT_AT_ONCE:
             return swept
@@ -233,7 +315,10 @@ async def _finished(office: Office, at: datetime) -> int:
     """Remove and forget the refused blobs, this sweep's and those that a crash left."""
     async with office.work(SERVICE, policy.NOBODY) as work:
         unfinished = await work.vault.unfinished_blobs(work.conn, before=at, limit=10_000)
-    refused = [blob.id for blob in unfinished if blob.state is BlobState.REFUSED]
+        refused = {blob.id for blob in unfinished if blob.state is BlobState.REFUSED}
+        # An upload whose file was refused later tells its depositor why, until its time is over.
+        telling = select(col(Upload.blob_id)).where(col(Upload.blob_id).in_(refused))
+        refused -= set((await work.conn.execute(telling)).scalars())
     for blob_id in refused:
         await _removed(office, blob_id, at)
     return len(refused)

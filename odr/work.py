@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from evidence.chain import Appended
+from evidence.quarantine import Quarantine
 from evidence.vault import Vault
 from odr.caucus import Caucus
 from odr.errors import Conflict, Unavailable
@@ -48,6 +49,10 @@ _BEFORE: Final = text(
 
 PATIENCE: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0)
 """Seconds between the tries: an embedded server restarts in 0.1 s, a failover takes a few."""
+
+
+INSPECTED_WITHIN: Final = timedelta(seconds=10)
+"""How long a depositor waits for their file to be looked at; usual is a fraction of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +110,13 @@ class Office:
     the payment rail for new payouts; ``approvals`` is by currency the most (minor units) that is
     paid out without a second person, a currency that is not listed always needs one (None: there
     is no limit); ``wake`` rings the worker's bell after a commit and may be lost: the outbox rows
-    are the truth; ``patience`` are the seconds between the tries to reach a database that restarts.
+    are the truth; ``patience`` are the seconds between the tries to reach a database that restarts;
+    ``inspected_within`` is how long a depositor waits for their file to be looked at.
     """
 
     engine: AsyncEngine
     vault: Vault
+    quarantine: Quarantine
     rulebooks: Rulebooks
     caucus: Caucus
     consequences: Mapping[Act, Consequence]
@@ -117,6 +124,7 @@ class Office:
     wake: Callable[[], None]
     approvals: Mapping[str, int] | None = None
     patience: Sequence[float] = PATIENCE
+    inspected_within: timedelta = INSPECTED_WITHIN
     _singly: AsyncEngine = field(init=False)
 
     def __post_init__(self) -> None:

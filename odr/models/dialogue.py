@@ -95,6 +95,7 @@ class Exhibit(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("case_id", "side", "number"),
         Index("exhibits_by_case", "case_id", "at"),
+        Index("exhibits_by_blob", "blob_id"),
     )
 
     id: UUID = Field(sa_column=columns.key())

@@ -51,6 +51,8 @@ from tests.odr import world
 TEXT = b"What happened, in the carrier's own words."
 RECEIPTS = SQLModel.metadata.tables["vault_receipts"]
 STREAMS = SQLModel.metadata.tables["vault_streams"]
+INSPECTIONS = SQLModel.metadata.tables["vault_inspections"]
+OF_THE_VAULT = {"vault_receipts", "vault_streams", "vault_inspections", "vault_derivatives"}
 IN_ROOMS = (Record, Offer, Exhibit, ExhibitAnswer)
 
 
@@ -433,13 +435,25 @@ async def test_what_one_transaction_was_told_the_next_does_not_know(town, databa
         await conn.close()
 
 
+async def test_what_was_found_in_a_file_is_for_who_sees_the_exhibit_or_gave_it(town, reader):
+    everything = await rows(reader, select(INSPECTIONS.c.blob), town.viewers["operator"])
+    assert everything
+    for viewer in town.viewers.values():
+        seen = set()
+        for kind in (Exhibit, Upload):
+            seen |= await rows(reader, select(kind.__table__.c.blob_id), viewer)
+        assert await rows(reader, select(INSPECTIONS.c.blob), viewer) == seen
+    nobody = town.viewers["stranger"]
+    assert not await rows(reader, select(INSPECTIONS.c.blob), nobody)
+
+
 async def test_every_wall_is_forced_and_has_two_doors(admin):
     walled = await admin.fetch(
         "SELECT c.relname, c.relforcerowsecurity, array_agg(p.polname::text ORDER BY p.polname)"
         " FROM pg_class c JOIN pg_policy p ON p.polrelid = c.oid"
         " WHERE c.relrowsecurity GROUP BY 1, 2"
     )
-    names = {kind.__tablename__ for kind in filters()} | {"vault_receipts", "vault_streams"}
+    names = {kind.__tablename__ for kind in filters()} | OF_THE_VAULT
     assert {name for name, *_ in walled} == names
     assert all(forced and doors == ["service", "viewer"] for _, forced, doors in walled)
 

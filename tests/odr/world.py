@@ -4,6 +4,7 @@ Rows are written straight into the tables, money is booked by the journal; nothi
 name in it is unique, so that one database holds many worlds.
 """
 
+import atexit
 import secrets
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -16,8 +17,10 @@ from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from evidence import canonical, keys
+from evidence.quarantine import Quarantine
 from evidence.store import DirectoryStore
 from evidence.vault import Vault
+from evidence.workshop import Workshop
 from odr import actions, claims, ids, journal, ledger, rulebook
 from odr.caucus import Caucus
 from odr.journal import Trade
@@ -40,6 +43,10 @@ from odr.work import Office
 
 SIGNER = "vault.example/receipts"
 RAIL = "manual"
+
+# One for all tests: a darkroom takes its time to start, and belongs to no loop.
+WORKSHOP = Workshop()
+atexit.register(WORKSHOP.close)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +88,8 @@ def office(engine: AsyncEngine, folder: Path, *, rail: str = RAIL, **parts: obje
         "consequences": actions.CONSEQUENCES,
         "rail": rail,
         "wake": lambda: None,
-    }
-    return Office(**(given | parts))
+    } | parts
+    return Office(**({"quarantine": Quarantine(given["vault"], WORKSHOP, ids.child)} | given))
 
 
 async def now(conn: AsyncConnection) -> datetime:

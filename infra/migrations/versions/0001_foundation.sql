@@ -234,6 +234,40 @@ CREATE INDEX vault_likenesses_quarter_2 ON vault_likenesses (quarter_2, hash) IN
 
 CREATE INDEX vault_likenesses_quarter_3 ON vault_likenesses (quarter_3, hash) INCLUDE (blob, part);
 
+CREATE TABLE vault_inspections (
+    blob UUID NOT NULL,
+    state VARCHAR(7) NOT NULL,
+    flags JSONB NOT NULL,
+    facts JSONB NOT NULL,
+    tries INTEGER NOT NULL,
+    leased_until TIMESTAMP WITH TIME ZONE,
+    begun TIMESTAMP WITH TIME ZONE NOT NULL,
+    ended TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (blob),
+    CONSTRAINT vault_inspections_tries CHECK (tries >= 0),
+    CONSTRAINT vault_inspections_leased CHECK ((state = 'waiting') = (leased_until IS NOT NULL)),
+    CONSTRAINT vault_inspections_ended CHECK ((state = 'waiting') = (ended IS NULL)),
+    FOREIGN KEY(blob) REFERENCES vault_blobs (id) ON DELETE CASCADE,
+    CONSTRAINT vault_inspections_state CHECK (state IN ('waiting', 'passed', 'flagged', 'refused'))
+);
+
+CREATE INDEX vault_inspections_waiting ON vault_inspections (leased_until) WHERE state = 'waiting';
+
+CREATE TABLE vault_derivatives (
+    blob UUID NOT NULL,
+    kind TEXT NOT NULL,
+    derivative UUID NOT NULL,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    PRIMARY KEY (blob, kind),
+    CONSTRAINT vault_derivatives_kind CHECK (kind ~ '^(thumbnail|screen|poster|page-[1-9]\d?)$'),
+    CONSTRAINT vault_derivatives_sides CHECK (width > 0 AND height > 0),
+    CONSTRAINT vault_derivatives_derivative CHECK (blob <> derivative),
+    FOREIGN KEY(blob) REFERENCES vault_blobs (id) ON DELETE CASCADE,
+    UNIQUE (derivative),
+    FOREIGN KEY(derivative) REFERENCES vault_blobs (id) ON DELETE CASCADE
+);
+
 CREATE TABLE uploads (
     id UUID NOT NULL,
     account_id UUID NOT NULL,
@@ -736,6 +770,8 @@ CREATE TABLE exhibits (
     FOREIGN KEY(account_id) REFERENCES accounts (id)
 );
 
+CREATE INDEX exhibits_by_blob ON exhibits (blob_id);
+
 CREATE INDEX exhibits_by_case ON exhibits (case_id, at);
 
 CREATE TABLE proposals (
@@ -1181,6 +1217,24 @@ CREATE TRIGGER vault_likenesses_guard_all BEFORE TRUNCATE ON vault_likenesses
 GRANT SELECT, DELETE, INSERT (blob, part, hash) ON vault_likenesses TO concord_app;
 -- Look-ups read indexes alone where a page is known to be visible to all, which vacuum notes.
 ALTER TABLE vault_likenesses SET (autovacuum_vacuum_insert_scale_factor = 0.02);
+
+-- What was found in a file is said once: an inspection waits, and then it has ended.
+CREATE FUNCTION vault_inspections_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.state <> 'waiting' OR NEW.blob <> OLD.blob OR NEW.begun <> OLD.begun THEN
+        RAISE EXCEPTION 'an inspection that ended does not change'
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER vault_inspections_guard BEFORE UPDATE ON vault_inspections
+    FOR EACH ROW EXECUTE FUNCTION vault_inspections_guard();
+
+-- Both go with their blob, by its foreign keys' cascade, and not by themselves.
+GRANT SELECT, INSERT ON vault_inspections, vault_derivatives TO concord_app;
+GRANT UPDATE (state, flags, facts, tries, leased_until, ended) ON vault_inspections
+    TO concord_app;
 
 GRANT SELECT, INSERT ON vault_streams, vault_entries, vault_receipts TO concord_app;
 GRANT UPDATE (size, head) ON vault_streams TO concord_app;
@@ -1844,6 +1898,14 @@ SELECT pg_temp.wall('vault_streams', $$EXISTS (
     SELECT FROM acts a WHERE a.stream_id = vault_streams.id
 )$$);
 
+-- What was found in a file is for whoever sees the exhibit that it is, or gave it.
+SELECT pg_temp.wall(of_a_file, format($condition$EXISTS (
+    SELECT FROM exhibits e WHERE e.blob_id = %1$I.blob
+) OR EXISTS (
+    SELECT FROM uploads u WHERE u.blob_id = %1$I.blob
+)$condition$, of_a_file))
+FROM unnest(ARRAY['vault_inspections', 'vault_derivatives']) AS of_a_file;
+
 DROP FUNCTION pg_temp.wall, pg_temp.seated;
 
 GRANT SELECT ON
@@ -1852,7 +1914,8 @@ GRANT SELECT ON
     cases, seats, appointments, claims, answers, acts, clocks, notices, readings,
     offers, messages, caucus_messages, uploads, exhibits, exhibit_answers, proposals,
     rulings, ruling_findings, ruling_citations, ruling_unrelied,
-    obligations, payouts, insurance_claims, vault_receipts, vault_streams
+    obligations, payouts, insurance_claims, vault_receipts, vault_streams,
+    vault_inspections, vault_derivatives
 TO concord_reader;
 GRANT SELECT (id, account_id, organisation_id, name, scopes, created, expires, revoked)
     ON tokens TO concord_reader;
