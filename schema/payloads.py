@@ -18,6 +18,7 @@ from odr.errors import Refused
 from odr.procedure.acts import Act, State
 from odr.procedure.facts import Fact
 from odr.words import Word
+from schema import flags
 from schema.scalars import write_instant
 from schema.types import words
 
@@ -145,6 +146,7 @@ _RULES: Final[Mapping[str, str]] = {
     "not_for_this_party": "The other party files for this reason.",
     "unknown": "There is no such thing.",
     "disagrees": "This disagrees with the rest.",
+    **{code.value: sentence for code, sentence in flags.SENTENCES.items()},
 }
 
 

@@ -5,11 +5,13 @@ from uuid import UUID
 
 import pytest
 
-from odr import errors
+from evidence.errors import HarmfulFile
+from evidence.flags import WARNINGS, Code, Flag, once
+from odr import errors, uploads
 from odr.procedure.acts import Act, State
 from odr.procedure.facts import Fact
 from odr.words import Remedy
-from schema import payloads
+from schema import flags, payloads
 from schema.payloads import ERRORS, ErrorCode
 
 DUE = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
@@ -84,3 +86,17 @@ def test_an_unmet_fact_is_told_in_its_own_words():
 def test_what_is_not_a_known_refusal_is_a_bug():
     with pytest.raises(TypeError):
         payloads.refused(errors.Refused())
+
+
+def test_every_flag_of_a_file_has_a_sentence_of_its_own():
+    assert flags.SENTENCES.keys() == set(Code)
+    assert len(set(flags.SENTENCES.values())) == len(Code)
+
+
+@pytest.mark.parametrize("code", sorted(set(Code) - WARNINGS))
+def test_a_harmful_file_is_refused_by_its_gravest_flag(code):
+    found = once([Flag.of(Code.ATTACHMENTS, count=1), Flag.of(code, what="x")])
+    told = payloads.refused(uploads.refusal(HarmfulFile(found)))
+    assert (told.code.name, told.rule, told.path) == ("INVALID", code.value, ["file"])
+    assert told.message == flags.SENTENCES[code]
+    assert [(fact.name, fact.values) for fact in told.facts] == [("what", ["x"])]
