@@ -28,6 +28,8 @@ CODES: Final[Mapping[str, str]] = {
     "unknown_line": "There is no such line on the order.",
     "other_currency": "The order is in another currency.",
     "unknown_currency": "There is no such currency.",
+    "unknown_language": "There is no such language.",
+    "unknown_zone": "There is no such time zone.",
     "exhibit_left_out": "Every exhibit is either relied on or named as not relied on, with why.",
     "unknown_exhibit": "There is no such exhibit in the record.",
     "dismissed_without_terms": "A claim that is dismissed has no terms.",

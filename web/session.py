@@ -26,6 +26,7 @@ SESSION: Final = "concord_session"
 STRANGER: Final = "concord_form"
 LANGUAGE: Final = "concord_language"
 THEME: Final = "concord_theme"
+ONWARD: Final = "concord_onward"
 FIELD: Final = "csrf"
 _FORM: Final = "posted"
 _YEAR: Final = 365 * 86_400
@@ -132,9 +133,11 @@ async def form(request: Request) -> FormData:
     return given
 
 
-def remember(response: Response, name: str, value: str, *, secure: bool) -> None:
-    """Keep a choice of the reader's (language, theme) for a year."""
-    response.set_cookie(name, value, max_age=_YEAR, secure=secure, samesite="lax", httponly=True)
+def remember(
+    response: Response, name: str, value: str, *, secure: bool, seconds: int = _YEAR
+) -> None:
+    """Keep a choice of the reader's (language, theme) in the browser."""
+    response.set_cookie(name, value, max_age=seconds, secure=secure, samesite="lax", httponly=True)
 
 
 def sign_in(response: Response, opened: signin.Opened, *, secure: bool) -> None:

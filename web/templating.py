@@ -58,6 +58,11 @@ def _day(context: Context, value: str | None) -> Markup:
 
 
 @pass_context
+def _time(context: Context, value: str) -> Markup:
+    return Markup('<time datetime="{}">{}</time>').format(value, _wording(context).time(value))
+
+
+@pass_context
 def _left(context: Context, value: str) -> str:
     now: datetime = context["now"]
     return _wording(context).left(value, now)
@@ -94,6 +99,7 @@ def environment() -> Environment:
         "money": _money,
         "instant": _instant,
         "day": _day,
+        "time": _time,
         "left": _left,
         "size": _size,
         "short": _short,

@@ -19,9 +19,9 @@ from jinja2.ext import babel_extract
 from odr import notices, sentences
 from odr.procedure.clocks import Clock
 from web import errors, forms, refusals, words
-from web.pages import case, signin
+from web.pages import case, insurance, signin
 from web.templating import TEMPLATES
-from web.wording import CATALOGUES, LANGUAGES, LOCALES
+from web.wording import CATALOGUES, INSTANT, LANGUAGES, LOCALES
 
 Text = str | tuple[str, str]
 """A text, or a counted text's singular and plural."""
@@ -77,8 +77,10 @@ def _text(call: object, given: object) -> set[Text]:
 
 def _listed() -> Iterable[str]:
     yield from words.texts() | errors.texts()
+    yield INSTANT
     yield from case.MONEY_LINES
     yield from signin.MESSAGES
+    yield from insurance.DENIALS.values()
     yield from _ROLES
     for said in (*refusals.SAID.values(), refusals.FORGED, refusals.BUG):
         yield from (said.title, said.advice)

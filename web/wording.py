@@ -22,6 +22,8 @@ LANGUAGES: Final[Mapping[str, str]] = {"en": "English", "zh": "中文"}
 CATALOGUES: Final = {"zh": "zh_CN"}
 _REGIONS: Final = {"en": "en_GB", "zh": "zh_Hans_CN"}
 _DAY_SECONDS: Final = 86_400
+INSTANT: Final = "%(day)s, %(time)s (%(place)s)"
+"""How day, time and the zone's city stand together, to be translated."""
 
 
 @cache
@@ -84,11 +86,22 @@ class Wording:
 
     def instant(self, value: str | datetime) -> str:
         """Day and time in the reader's zone, with the zone's name."""
-        at = _aware(value).astimezone(self._zone)
-        day = dates.format_skeleton("yMMMEd", at, locale=self.locale)
-        clock = dates.format_time(at, "short", tzinfo=self._zone, locale=self.locale)
         place = dates.get_timezone_location(self._zone, locale=self.locale, return_city=True)
-        return f"{day}, {clock} ({'UTC' if self._zone.key == 'UTC' else place})"
+        return self.gettext(INSTANT) % {
+            "day": self.weekday(value),
+            "time": self.time(value),
+            "place": "UTC" if self._zone.key == "UTC" else place,
+        }
+
+    def time(self, value: str | datetime) -> str:
+        """The time of day in the reader's zone."""
+        at = _aware(value).astimezone(self._zone)
+        return dates.format_time(at, "short", tzinfo=self._zone, locale=self.locale)
+
+    def weekday(self, value: str | datetime) -> str:
+        """A day with its weekday, in the reader's zone."""
+        at = _aware(value).astimezone(self._zone)
+        return dates.format_skeleton("yMMMEd", at, locale=self.locale)
 
     def day(self, value: str | datetime | date) -> str:
         """A day in the reader's zone."""
@@ -122,9 +135,7 @@ def _form(locale: Locale, count: int) -> int:
 
 def chosen(wanted: str | None, accepted: str) -> str:
     """The language to speak: the one chosen, or the first accepted one that there is."""
-    if wanted in LANGUAGES:
-        return str(wanted)
-    for part in accepted.lower().split(","):
+    for part in (wanted or "", *accepted.lower().split(",")):
         language = part.split(";")[0].strip().split("-")[0]
         if language in LANGUAGES:
             return language

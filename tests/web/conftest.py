@@ -7,7 +7,8 @@ browser does; ``site.person("buyer")`` is somebody signed in. Orders are made as
 import asyncio
 import re
 import socket
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from playwright.sync_api import sync_playwright
 from sqlalchemy import text
 
 from infra import database, parts
@@ -36,6 +38,8 @@ PNG = bytes.fromhex(
     "6360f8cf500f0003860180345d3d9f0000000049454e44ae426082"
 )
 BROWSER = {"accept": "text/html,*/*"}
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu")
 
 
 @dataclass
@@ -69,6 +73,17 @@ class Site:
 
     def run(self, coroutine: Any) -> Any:
         return self.background.run(coroutine).result(60)
+
+    @contextmanager
+    def browser(self, who: str | Viewer | None = None, **given: Any) -> Iterator[Browser]:
+        """A browser without a screen: a stranger's, or of somebody who is signed in."""
+        with httpx.Client(
+            base_url=self.url, headers=BROWSER, trust_env=False, timeout=30, **given
+        ) as client:
+            if who is not None:
+                viewer = self.viewer(who) if isinstance(who, str) else who
+                client.cookies.set("concord_session", self.cookie(viewer))
+            yield Browser(client)
 
     def order(self, **chosen: Any) -> str:
         """The global id of a new order."""
@@ -203,21 +218,17 @@ def site(databases, in_memory):
 @pytest.fixture
 def open_browser(site):
     """A function that opens a browser: for a stranger, or for somebody who is signed in."""
-    clients = []
+    with ExitStack() as stack:
+        yield lambda who=None, **given: stack.enter_context(site.browser(who, **given))
 
-    def opened(who: str | Viewer | None = None, **given: Any) -> Browser:
-        client = httpx.Client(
-            base_url=site.url, headers=BROWSER, trust_env=False, timeout=30, **given
-        )
-        clients.append(client)
-        if who is not None:
-            viewer = site.viewer(who) if isinstance(who, str) else who
-            client.cookies.set("concord_session", site.cookie(viewer))
-        return Browser(client)
 
-    yield opened
-    for client in clients:
-        client.close()
+@pytest.fixture(scope="session")
+def chromium():
+    """A browser with a screen; tests that ask for it are marked ``browser``."""
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield opened
+        opened.close()
 
 
 @pytest.fixture

@@ -88,16 +88,57 @@ def test_what_is_no_address_is_told(stranger):
     ],
 )
 def test_nobody_is_sent_to_another_site(site, open_browser, elsewhere):
-    browser = open_browser()
+    browser, other = open_browser(), open_browser()
+    browser.get("/sign-in", params={"next": elsewhere})
+    other.client.cookies.set(session.ONWARD, elsewhere.replace("\t", ""))
     answers = [
         browser.post("/appearance", form={"theme": "dark", "back": elsewhere}),
-        browser.post(f"/sign-in/{site.link(site.people.buyer)}", form={"next": elsewhere}),
+        browser.post(f"/sign-in/{site.link(site.people.buyer)}"),
+        other.post(f"/sign-in/{site.link(site.people.buyer)}"),
     ]
     for answer in answers:
         assert answer.status_code == 303
         location = answer.headers["location"]
         assert location.startswith("/")
         assert not re.match(r"/[\\/\t]", location)
+
+
+def test_one_goes_on_to_where_one_was_asked_to_sign_in(site, stranger):
+    number = site.case()
+    asked = stranger.get(f"/cases/{number}")
+    assert asked.headers["location"] == f"/sign-in?next=/cases/{number}"
+    stranger.get(asked.headers["location"])
+    answer = stranger.post(f"/sign-in/{site.link(site.people.buyer)}")
+    assert answer.headers["location"] == f"/cases/{number}"
+    assert session.ONWARD not in stranger.client.cookies
+    assert stranger.post(f"/sign-in/{site.link(site.people.buyer)}").headers["location"] == "/"
+
+
+def test_language_and_zone_are_kept_with_the_account(site, open_browser):
+    person = site.people.stranger
+    browser = open_browser(person)
+    chosen = {"language": "zh", "zone": "Asia/Tokyo"}
+    answer = browser.post("/profile", form=chosen | {"key": "a"}, page="/profile")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/profile?done=1")
+    elsewhere = open_browser(person).get("/profile").text
+    assert 'lang="zh"' in elsewhere
+    assert '<option value="Asia/Tokyo" selected>' in elsewhere
+    again = browser.post("/profile", form={"language": "en", "zone": "UTC", "key": "b"})
+    assert again.status_code == 303
+    assert '<html lang="en"' in browser.get("/profile").text
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"language": "xx", "zone": "UTC"}, {"language": "en", "zone": "Mars/Olympus"}, {}]
+)
+def test_a_language_or_zone_that_there_is_not_is_told(site, open_browser, wrong):
+    browser = open_browser(site.people.stranger)
+    before = site.value("SELECT count(*) FROM accounts WHERE language = 'en' AND zone = 'UTC'")
+    answer = browser.post("/profile", form=wrong)
+    assert answer.status_code == 422
+    assert 'role="alert"' in answer.text
+    now = site.value("SELECT count(*) FROM accounts WHERE language = 'en' AND zone = 'UTC'")
+    assert now == before
 
 
 def _message(number, browser):

@@ -50,10 +50,10 @@ def test_renewing_a_catalogue_changes_nothing(language):
 
 def test_counted_texts_follow_the_number():
     english, chinese = Wording("en", "UTC"), Wording("zh", "UTC")
-    counted = ("%(num)d file", "%(num)d files")
+    counted = ("%(num)d exhibit", "%(num)d exhibits")
     assert [english.ngettext(*counted, n) for n in (0, 1, 2)] == [
-        "%(num)d files",
-        "%(num)d file",
-        "%(num)d files",
+        "%(num)d exhibits",
+        "%(num)d exhibit",
+        "%(num)d exhibits",
     ]
-    assert chinese.ngettext(*counted, 1) == chinese.ngettext(*counted, 2) == "%(num)d 个文件"
+    assert chinese.ngettext(*counted, 1) == chinese.ngettext(*counted, 2) == "%(num)d 件证据"

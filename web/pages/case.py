@@ -1,6 +1,7 @@
 """The case page: one page for all roles, and the forms of the acts that can be done now."""
 
 import secrets
+from itertools import groupby
 from typing import Any, Final
 
 from starlette.datastructures import FormData
@@ -12,6 +13,7 @@ from odr.errors import Invalid, NotFound, Refused
 from odr.procedure.acts import Act
 from web import errors, forms, reading, session, uploads
 from web.templating import page
+from web.wording import Wording
 from web.words import WORDS
 
 _SEE_OTHER: Final = 303
@@ -84,7 +86,13 @@ async def _case(request: Request) -> dict[str, Any]:
         if seat["side"] in case["names"]:
             case["names"][seat["side"]] = seat["name"]
     case["caucus"] = _caucus(case, roles)
+    case["clocks"].sort(key=lambda clock: (not clock["mine"], clock["due"]))
+    for available in case["availableActs"]:
+        available["first"] = _first(available)[0] == 0
     case["availableActs"].sort(key=_first)
+    wording: Wording = request.state.wording
+    days = groupby(case["record"]["nodes"], lambda entry: wording.weekday(entry["at"]))
+    case["days"] = [(day, list(entries)) for day, entries in days]
     return case
 
 
@@ -145,7 +153,11 @@ async def act(request: Request) -> Response:
     wrong = await _try(request, wanted, case, form)
     if wrong is None:
         return RedirectResponse(f"/cases/{case['number']}?done={name}#acts", _SEE_OTHER)
-    held = {key: value for key, value in form.multi_items() if isinstance(value, str)}
+    held: dict[str, Any] = {
+        key: form.getlist(key) if key.endswith("-exhibits") else value
+        for key, value in form.multi_items()
+        if isinstance(value, str)
+    }
     return await _page(request, tried=wanted.name, wrong=wrong, given=held, status=_UNPROCESSABLE)
 
 

@@ -85,23 +85,34 @@ async def _step(
     data = await reading.read(request, "claimable")
     order = await _order(request, held) if held["order"] else None
     rules = {each["reason"]: each for each in order["reasons"]} if order else {}
-    known = _Known(held)
+    asked = rules.get(held.get("reason", ""))
     return page(
         request,
         "claim.html",
         status=_UNPROCESSABLE if wrong else 200,
         step=step,
         steps=STEPS,
-        held=known,
+        held=_Known(held),
         order=order,
         orders=data["orders"]["nodes"],
         rules=rules,
-        asked=rules.get(held.get("reason", "")),
+        asked=asked,
+        asked_lines=_checklist(asked, held) if asked else [],
         words=WORDS,
         largest=max(request.app.state.setting.upload_sizes.values()),
         wrong=wrong,
         now=await uploads.now(request),
     )
+
+
+def _checklist(asked: dict[str, Any], held: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the claimant is asked to show for a reason, and whether it is there."""
+    given = {exhibit["kind"] for exhibit in held.get("exhibits", ())}
+    return [
+        {**line, "satisfied": not given.isdisjoint(line["kinds"])}
+        for line in asked["checklist"]
+        if line["side"] == "CLAIMANT"
+    ]
 
 
 class _Known(dict[str, Any]):

@@ -1,6 +1,8 @@
 """The insurer's pages: settled claims with filters, one claim with all behind it, its decision."""
 
 import secrets
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -17,6 +19,14 @@ from web.words import WORDS
 _SEE_OTHER: Final = 303
 _UNPROCESSABLE: Final = 422
 _PAGE: Final = 50
+
+DENIALS: Final = {
+    "not_covered": "Not covered",
+    "no_loss": "No loss is shown",
+    "late_notice": "Notified too late",
+    "fraud": "Fraud",
+}
+"""Why an insurer may deny, by the code that the API keeps; to be translated."""
 
 
 async def settled(request: Request) -> Response:
@@ -70,7 +80,11 @@ async def show(request: Request) -> Response:
 
 
 async def _page(
-    request: Request, claim: dict[str, Any], *, wrong: list[str] | None = None
+    request: Request,
+    claim: dict[str, Any],
+    *,
+    wrong: list[str] | None = None,
+    given: Mapping[str, Any] = MappingProxyType({}),
 ) -> Response:
     data = await reading.read(request, "standing")
     mine = {each["id"] for each in data["organisations"]}
@@ -80,6 +94,8 @@ async def _page(
         status=_UNPROCESSABLE if wrong else 200,
         claim=claim,
         decides=claim["insurer"]["id"] in mine,
+        denials=DENIALS,
+        given=dict.fromkeys(("decision", "amount", "reason", "grounds"), "") | dict(given),
         words=WORDS,
         wrong=wrong,
         key=secrets.token_urlsafe(16),
@@ -103,11 +119,11 @@ async def decide(request: Request) -> Response:
             values |= _decision(dict(form), claim)
         except Refused as refused:
             wrong = errors.said([uploads.user_error(refused)], request.state.wording)
-            return await _page(request, claim, wrong=wrong)
+            return await _page(request, claim, wrong=wrong, given=form)
     payload = await reading.act(request, document, values)
     if payload["userErrors"]:
         wrong = errors.said(payload["userErrors"], request.state.wording)
-        return await _page(request, claim, wrong=wrong)
+        return await _page(request, claim, wrong=wrong, given=form)
     return RedirectResponse(f"/insurance/{claim['number']}", _SEE_OTHER)
 
 

@@ -15,6 +15,8 @@ from web.templating import page
 from web.wording import LANGUAGES
 
 _SEE_OTHER: Final = 303
+_ASKED: Final = 3600
+"""So many seconds a browser remembers where somebody wanted to go when asked to sign in."""
 _DAYS: Final = frozenset({"1", "3", "7", "30"})
 _NO_ADDRESS: Final = "This is no e-mail address."
 _TOO_MANY: Final = "Too many links were asked for. Wait an hour, then try again."
@@ -39,7 +41,11 @@ async def ask(request: Request) -> Response:
     """The form that asks for an address, and what happens when it is sent."""
     if request.method == "GET":
         onward = _local(request.query_params.get("next"))
-        return page(request, "signin.html", asked=False, wrong=None, email="", onward=onward)
+        shown = page(request, "signin.html", asked=False, wrong=None, email="", onward=onward)
+        if onward != "/":  # the letter knows nothing of it, this browser does
+            secure = _setting(request).secure
+            session.remember(shown, session.ONWARD, onward, secure=secure, seconds=_ASKED)
+        return shown
     form = await session.form(request)
     email = str(form.get("email", ""))
     setting = _setting(request)
@@ -64,8 +70,9 @@ async def link(request: Request) -> Response:
     if request.method == "GET":
         secret = request.path_params["secret"]
         return page(request, "link.html", secret=secret, wrong=None)
-    form = await session.form(request)
-    return await _redeem(request, request.path_params["secret"], _local(form.get("next")))
+    await session.form(request)
+    onward = _local(request.cookies.get(session.ONWARD))
+    return await _redeem(request, request.path_params["secret"], onward)
 
 
 async def _redeem(request: Request, secret: str, onward: str) -> Response:
@@ -77,6 +84,7 @@ async def _redeem(request: Request, secret: str, onward: str) -> Response:
         return page(request, "link.html", status=410, secret=secret, wrong=_USED)
     response = RedirectResponse(onward, _SEE_OTHER)
     session.sign_in(response, opened, secure=setting.secure)
+    response.delete_cookie(session.ONWARD)
     return response
 
 
