@@ -1,26 +1,38 @@
-"""`python -m evidence verify BUNDLE --key VKEY`: the offline check of a bundle.
+"""The commands that need no vault: `verify` a bundle offline, be a `witness` of a log.
 
-Exit code 0 only if the bundle is sound, 1 if something was tampered with, 2 if it is malformed
-or the call is. Where the key comes from is the point: take it from where you trust it, not from
-whoever gave you the bundle.
+    python -m evidence verify BUNDLE --key VKEY
+    python -m evidence witness --folder DIR --name NAME --passphrase FILE --log VKEY
+
+`verify` exits with 0 only if the bundle is sound, 1 if something was tampered with, 2 if it is
+malformed or the call is. Where a key comes from is the point: take it from where you trust it,
+not from whoever gave you the bundle.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
-from evidence import note, verify
+from evidence import note, verify, vigil
 from evidence import report as reports
-from evidence.errors import Malformed
+from evidence.errors import Malformed, VaultError
 from evidence.proof import Witnesses
+from evidence.witness import Witness, alone
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m evidence", description="The evidence vault.")
     commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("verify", help="check a bundle offline")
+    _describe_verify(commands.add_parser("verify", help="check a bundle offline"))
+    _describe_witness(commands.add_parser("witness", help="follow logs and cosign checkpoints"))
+    chosen = parser.parse_args(arguments)
+    run = {"verify": _verify, "witness": _witness}[chosen.command]
+    return run(chosen, parser)
+
+
+def _describe_verify(command: argparse.ArgumentParser) -> None:
     command.add_argument("bundle", type=Path, help="the ZIP, or the folder it was unpacked to")
     command.add_argument(
         "--key",
@@ -42,17 +54,59 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="N",
         help="how many of the witnesses must have cosigned; all, if not given",
     )
-    chosen = parser.parse_args(arguments)
+
+
+def _verify(chosen: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     try:
         keys = [note.read_verifier_key(key) for key in chosen.key]
         witnesses = [note.read_verifier_key(key) for key in chosen.witness]
-        quorum = len(witnesses) if chosen.quorum is None else chosen.quorum
+        names = {key.name for key in witnesses}
+        quorum = len(names) if chosen.quorum is None else chosen.quorum
         policy = Witnesses(tuple(witnesses), quorum)
     except (Malformed, ValueError) as error:
         parser.error(f"--key, --witness, --quorum: {error}")
     report = verify.verify(chosen.bundle, keys, policy)
     _tell(chosen.bundle, keys, report)
     return report.code
+
+
+def _describe_witness(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--folder", type=Path, required=True, help="for its state and keys")
+    command.add_argument("--name", required=True, help="its name, such as witness.example/1")
+    command.add_argument(
+        "--passphrase", type=Path, required=True, metavar="FILE", help="what opens the key file"
+    )
+    command.add_argument(
+        "--log",
+        action="append",
+        required=True,
+        metavar="VKEY",
+        help="a verifier key of a log to follow; repeat as needed",
+    )
+    command.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    command.add_argument("--port", type=int, default=8800, help="port to listen on; 0: a free one")
+
+
+def _witness(chosen: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    try:
+        logs = vigil.known(chosen.log)
+        passphrase = chosen.passphrase.read_text().strip()
+        with alone(chosen.folder):
+            signers = vigil.signers(chosen.folder, chosen.name, passphrase)
+            witness = Witness(chosen.folder, signers, logs)
+            address = chosen.host, chosen.port
+            server = vigil.Server(address, witness, lambda: datetime.now(UTC))
+            host, port = server.server_address[:2]
+            sys.stdout.write(f"http://{host!s}:{port}/add-checkpoint\n")
+            sys.stdout.writelines(f"{key}\n" for key in witness.keys)
+            sys.stdout.flush()
+            with server:
+                server.serve_forever()
+    except (VaultError, OSError) as error:
+        parser.error(str(error))
+    except KeyboardInterrupt:
+        return 0
+    return 0
 
 
 def _tell(path: Path, keys: Sequence[note.VerifierKey], report: reports.Report) -> None:

@@ -92,7 +92,9 @@ def modules_are_nouns_of_the_field(path: PurePosixPath, _: str) -> Iterator[str]
 # --- time, environment, state --------------------------------------------------------------------
 
 
-def instants_come_in_as_arguments(_: PurePosixPath, text: str) -> Iterator[str]:
+def instants_come_in_as_arguments(path: PurePosixPath, text: str) -> Iterator[str]:
+    if path.name == "__main__.py":  # a program of its own has a clock of its own
+        return
     clocks = {
         *(("datetime", "now"), ("datetime", "utcnow"), ("datetime", "today"), ("date", "today")),
         *(("time", "time"), ("time", "time_ns"), ("time", "gmtime"), ("time", "localtime")),
