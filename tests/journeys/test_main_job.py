@@ -1,9 +1,9 @@
 """The main job and the short ways, by the acts themselves on a real database."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import select, text
 
 from evidence.deposit import Declared
 from odr import (
@@ -16,10 +16,11 @@ from odr import (
     offers,
     proposals,
     rulings,
+    uploads,
 )
 from odr.errors import Late, NotAllowed, NotFound, Stale, Unmet
 from odr.models.cases import Case, Seat
-from odr.models.dialogue import Exhibit, Upload
+from odr.models.dialogue import Exhibit
 from odr.models.states import RulingKind
 from odr.policy import Viewer
 from odr.procedure.acts import State
@@ -76,19 +77,7 @@ async def given(desk, viewer, kind):
         yield PNG
 
     declared = Declared(size=len(PNG), media_type="image/png")
-    upload = ids.new(datetime.now(UTC))
-    blob = await desk.vault.deposit(pieces(), declared, blob=upload, at=datetime.now(UTC))
-    async with desk.work(viewer, upload) as work:
-        await desk.vault.record(work.conn, blob)
-        await work.conn.execute(
-            insert(Upload).values(
-                id=upload,
-                account_id=viewer.account_id,
-                blob_id=blob.id,
-                filename="photo.png",
-                at=work.at,
-            )
-        )
+    upload = await uploads.deposit(desk, viewer, pieces(), declared, "photo.png")
     return exhibits.Given(upload_id=upload, kind=kind, title="A photo")
 
 
