@@ -131,10 +131,10 @@ class Cluster:
         """
         self._make_folder()
         with self._lock():
-            if self.pid() is not None:
-                self._wait_until_ready()
-                if self._answers():
-                    return self
+            if self._process is not None and self._process.poll() is not None:
+                self._process = None  # it was killed; who runs there now is another
+            if self.pid() is not None and self._becomes_ready() and self._answers():
+                return self
             binaries = find_binaries()
             way = self._find_way(binaries)
             if not (self.data / "PG_VERSION").exists():
@@ -317,32 +317,30 @@ class Cluster:
                     env=_environment(),
                     start_new_session=True,  # ^C at the terminal is for us; we stop it in order
                 )
-            try:
-                self._wait_until_ready()
-            except PostgresError as error:
-                said = self.log.read_bytes()[before:]
-                if STILL_IN_USE in said and time.monotonic() < deadline:
-                    time.sleep(10 * POLL_SECONDS)
-                    continue
+            if self._becomes_ready():
+                return
+            said = self.log.read_bytes()[before:]
+            if STILL_IN_USE not in said or time.monotonic() > deadline:
                 text = said.decode(errors="replace").strip()
-                message = f"{error}: {text}"
-                raise PostgresError(message) from None
-            return
+                message = f"PostgreSQL ended while it started: {text}"
+                raise PostgresError(message)
+            time.sleep(10 * POLL_SECONDS)
 
-    def _wait_until_ready(self) -> None:
+    def _becomes_ready(self) -> bool:
+        """Wait for a server that starts; False once it has ended."""
         deadline = time.monotonic() + START_SECONDS_MAX
         while time.monotonic() < deadline:
             process = self._process
             if process is not None and process.poll() is not None:
                 self._process = None
-                raise PostgresError("PostgreSQL ended while it started")
+                return False
             lines = self._pid_file()
             ours = process is None or (lines and lines[0] == str(process.pid))
             # Line 8 is the status that pg_ctl reads, written last.
             if ours and len(lines) >= 8 and lines[7].strip() == "ready":  # noqa: PLR2004 - above
-                return
-            if process is None and not lines:
-                raise PostgresError("PostgreSQL ended while we waited for it")
+                return True
+            if process is None and self.pid() is None:
+                return False
             time.sleep(POLL_SECONDS)
         message = f"PostgreSQL is not ready after {START_SECONDS_MAX} s; see {self.log}"
         raise PostgresError(message)

@@ -190,6 +190,17 @@ def test_a_killed_server_is_started_again_and_again(server):
         os.kill(server.pid(), signal.SIGKILL)
 
 
+def test_a_killed_server_is_started_again_by_whoever_comes_first(server):
+    other, third = (Cluster(server.folder, durable=False, tied=True) for _ in range(2))
+    for starter in (server, other, other, server, other, server):
+        assert ask(starter.start(), "SELECT 1") == 1
+        os.kill(starter.pid(), signal.SIGKILL)  # it may be there still when the next one comes
+    running = third.start().pid()
+    assert {starter.start().pid() for starter in (server, other)} == {running}
+    for starter in (third, other, server):
+        starter.stop()
+
+
 def test_backends_that_outlive_a_killed_server_are_waited_for(server):
     async def kill_and_start() -> None:
         busy = await asyncpg.connect(server.start().url())
