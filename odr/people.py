@@ -16,7 +16,7 @@ from sqlmodel import col
 
 from odr import bounds, ids, policy
 from odr.errors import Invalid, NotFound
-from odr.models.people import Account, Membership, Organisation
+from odr.models.people import Account, Membership, Neutral, Organisation
 from odr.models.states import OrganisationKind
 from odr.policy import Viewer
 from odr.work import Work
@@ -129,6 +129,8 @@ async def open_organisation(
     """Let an organisation in, with its first members; for the operator, or the service itself."""
     policy.require(work.actor, "administer")
     policy.require_operator(work.actor)
+    if kind is OrganisationKind.OPERATOR:
+        policy.require_person(work.actor)
     organisation = Organisation(
         id=ids.new(work.at),
         kind=kind,
@@ -145,6 +147,9 @@ async def open_organisation(
 async def join(work: Work, organisation_id: UUID, accounts: tuple[UUID, ...]) -> None:
     """Let accounts act for an organisation; those who do already, still do. Asks for no right."""
     if accounts:
+        neutral = select(col(Neutral.account_id)).where(col(Neutral.account_id).in_(accounts))
+        if (await work.conn.execute(neutral)).first() is not None:
+            raise Invalid(("members",), "is_neutral")
         rows = [
             {"account_id": account, "organisation_id": organisation_id, "since": work.at}
             for account in dict.fromkeys(accounts)

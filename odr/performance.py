@@ -26,7 +26,7 @@ from odr.procedure.acts import Act, Role
 from odr.procedure.clocks import Clock
 from odr.remedies import Flow
 from odr.terms import Item, Terms
-from odr.words import Party
+from odr.words import Outcome, Party
 from odr.work import Work
 
 
@@ -145,10 +145,17 @@ async def _granted(
             lines += journal.compensation(case.id, trade, case.id, extra, platform)
         return lines
     shares = journal.waterfall(refund.amount_minor, funds.escrow + held, funds.bond)
+    # What the two sides agree on is paid by them: the platform lends only where a neutral or the
+    # clock decides, or buyer and seller could take any amount out of it together.
+    agreed = case.outcome is Outcome.SETTLED
+    if agreed and shares.advance:
+        raise Unfunded(account=Kind.BOND.value)
     if shares.total:
         lines += journal.refund(case.id, trade, case.id, shares)
     if extra:
         covered = funds.bond - shares.bond >= extra.amount_minor
+        if agreed and not covered:
+            raise Unfunded(account=Kind.BOND.value)
         payer = trade.of_seller(Kind.BOND if covered else Kind.RECEIVABLE)
         lines += journal.compensation(case.id, trade, case.id, extra, payer)
     released = terms.to_seller(granted, bought.facts)

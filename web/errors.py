@@ -63,7 +63,7 @@ def _said(error: Mapping[str, Any], wording: Wording) -> str:
     facts = {fact["name"]: fact["values"] for fact in error.get("facts") or ()}
     code, rule = str(error["code"]), str(error.get("rule") or "")
     if code == "UNMET":
-        return wording.gettext(Fact(facts["fact"][0]).meaning)
+        return wording.gettext(Fact(facts["fact"][0].lower()).meaning)
     if rule in CODES:
         text = wording.gettext(CODES[rule])
         labels = facts.get("labels")

@@ -116,7 +116,7 @@ def by_token(request: Request) -> bool:
 
 def check(request: Request, given: str | None) -> None:
     """Refuse a form without its token (``Forged``)."""
-    if not hmac.compare_digest(str(given or ""), request.state.csrf):
+    if not hmac.compare_digest(str(given or "").encode(), request.state.csrf.encode()):
         raise Forged
     own = request.url.netloc
     origin = request.headers.get("origin")

@@ -6,7 +6,6 @@ file as a body (with ``Content-Length``, ``Content-Type`` and, if the client has
 """
 
 import base64
-import binascii
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -101,7 +100,7 @@ def _digest(field: str | None) -> bytes | None:
         raise Invalid(("digest",), "malformed")
     try:
         return base64.b64decode(value[9:-1], validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # also what is not ASCII
         raise Invalid(("digest",), "malformed") from error
 
 
