@@ -120,11 +120,14 @@ def assemble(text: str, key: VerifierKey, signed: bytes) -> str:
 
 
 def join(text: str, signatures: Iterable[Signature]) -> str:
-    """Join text and signatures into a note; a line that is there twice is written once."""
+    """Join text and signatures into a note; a line that is there twice is written once.
+
+    More of them than a reader must accept are Malformed.
+    """
     check_text(text)
     lines = dict.fromkeys(str(one) for one in signatures)
-    if not lines:
-        raise Malformed("a note has a signature")
+    if not 0 < len(lines) <= SIGNATURES_MAX:
+        raise Malformed(f"a note has from 1 to {SIGNATURES_MAX} signatures")
     return f"{text}\n{''.join(lines)}"
 
 

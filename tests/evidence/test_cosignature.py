@@ -194,3 +194,5 @@ async def test_a_note_holds_as_many_ml_dsa_signatures_as_a_verifier_must_accept(
     ]
     data = await cosigned(*signers)
     assert len(note.verify(data, [one.key for one in signers])[1]) == note.SIGNATURES_MAX
+    with pytest.raises(Malformed):
+        note.add(data, [await cosignature.sign(OWN, TEXT, AT)])
