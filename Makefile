@@ -38,10 +38,12 @@ bench: $(VENV)/for-building packages ## speed, each figure beside its limit; wri
 long: $(VENV)/for-building packages ## the thousands of scenarios
 	$(RUN) -m pytest -m long $(ARGS) || [ $$? -eq 5 ]
 
-docs: $(VENV)/for-building ## renew what is generated: tables in the README files, the SDL
+docs: $(VENV)/for-building ## renew what is generated: tables in the README files, the SDL, the catalogues
 	@$(RUN) -m infra.settings
 	@$(RUN) -m odr.procedure.docs
 	@$(RUN) -m schema.sdl
+	@$(RUN) -m schema.access
+	@$(RUN) -m web.translations
 
 migration: $(VENV)/for-building ## render the first revision from the models
 	@$(RUN) -m infra.migrations.foundation

@@ -1,6 +1,7 @@
 """The command line: ``python -m infra demo | serve | migrate | audit``."""
 
 import asyncio
+import errno
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -37,6 +38,11 @@ def main(arguments: Sequence[str]) -> int:
         return asyncio.run(_until_told(COMMANDS[name](rest, found)))
     except (DatabaseError, PostgresError, KeyMissing, StoreFailed) as error:
         sys.stderr.write(f"{error}\n")
+        return 1
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        sys.stderr.write(f"Port {found.port} is taken; say CONCORD_PORT=8001, or 0 for any.\n")
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130

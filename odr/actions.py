@@ -3,7 +3,7 @@
 ``PEOPLE`` are the acts that people do, each a function that takes its ``Work`` first;
 ``CONSEQUENCES`` are done by a clock or the service, each by (work, case id, subject id).
 ``NOT_IMPLEMENTED`` are the acts of the table that nobody can do yet: they are not offered. The
-list shrinks to nothing.
+list shrinks to nothing: a new act that is in none of the four fails a test, and is not added here.
 """
 
 from collections.abc import Callable
@@ -79,7 +79,7 @@ CONSEQUENCES: Final[dict[Act, Consequence]] = {
     Act.CLOSE_OVERDUE: performance.close_overdue,
 }
 
-_WITHIN: Final = {
+WITHIN: Final = {
     Act.SETTLE_BY_PROPOSAL,
     Act.FAIL_PROPOSAL,
     Act.MAKE_FINAL,
@@ -87,7 +87,73 @@ _WITHIN: Final = {
 }
 """Consequences that the act which brings them about does itself, in the same transaction."""
 
-NOT_IMPLEMENTED: Final = frozenset(Act) - PEOPLE.keys() - CONSEQUENCES.keys() - _WITHIN
+NOT_IMPLEMENTED: Final = frozenset(
+    {
+        Act.MODIFY_CLAIM,
+        Act.FILE_COUNTERCLAIM,
+        Act.REQUEST_SET_ASIDE,
+        Act.GRANT_SET_ASIDE,
+        Act.REFUSE_SET_ASIDE,
+        Act.REPORT_MESSAGE,
+        Act.HIDE_MESSAGE,
+        Act.REQUEST_STATEMENT,
+        Act.GIVE_STATEMENT,
+        Act.REMIND,
+        Act.PLACE_BID,
+        Act.CLOSE_BID_ROUND,
+        Act.SETTLE_BY_BIDS,
+        Act.COMMIT_DRAW,
+        Act.STEP_DOWN,
+        Act.OBJECT_TO_NEUTRAL,
+        Act.SUSTAIN_OBJECTION,
+        Act.OVERRULE_OBJECTION,
+        Act.REQUEST_INFORMATION,
+        Act.ANSWER_REQUEST,
+        Act.EXPIRE_REQUEST,
+        Act.REQUEST_CORRECTION,
+        Act.CORRECT_RULING,
+        Act.APPEAL,
+        Act.AFFIRM_RULING,
+        Act.VARY_RULING,
+        Act.SET_ASIDE_RULING,
+        Act.GIVE_RETURN_ADDRESS,
+        Act.USE_PLATFORM_ADDRESS,
+        Act.SHIP_RETURN,
+        Act.LAPSE_RETURN,
+        Act.RECORD_DELIVERY,
+        Act.RECORD_LOSS,
+        Act.CONFIRM_RETURN,
+        Act.PASS_INSPECTION,
+        Act.PASS_BY_SILENCE,
+        Act.CONTEST_RETURN,
+        Act.RULE_ON_RETURN,
+        Act.SETTLE_RETURN,
+        Act.SHIP_REPLACEMENT,
+        Act.CONFIRM_REPLACEMENT,
+        Act.ACCEPT_REPLACEMENT,
+        Act.SEND_FOR_REPAIR,
+        Act.REPORT_REPAIR,
+        Act.RETURN_REPAIRED,
+        Act.ISSUE_COUPON,
+        Act.CHANGE_VALIDITY,
+        Act.TURN_INTO_REFUND,
+        Act.OBJECT_TO_SETTLEMENT,
+        Act.REQUEST_EXTENSION,
+        Act.AGREE_TO_EXTENSION,
+        Act.EXTEND,
+        Act.STAY,
+        Act.RESUME,
+        Act.END_STAY,
+        Act.REPORT_PROCEEDINGS,
+        Act.CLOSE_FOR_PROCEEDINGS,
+        Act.DISMISS,
+        Act.OVERTURN_DISMISSAL,
+        Act.UPHOLD_DISMISSAL,
+        Act.LET_DISMISSAL_STAND,
+        Act.REQUEST_REVIEW,
+        Act.RATE,
+    }
+)
 
 
 def offered(act: Act) -> bool:

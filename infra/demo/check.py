@@ -23,6 +23,7 @@ import httpx
 
 from infra.demo import cast, scenes
 from infra.parts import Parts
+from odr.money import Money
 from web import reading
 
 _CSRF: Final = re.compile(r'name="csrf" value="([^"]+)"')
@@ -269,12 +270,16 @@ async def _ruled(check: Check, buyer: Person, seller: Person, case: Values) -> V
     return closed
 
 
+def _shown(amount: Values) -> str:
+    return str(Money(int(amount["amountMinor"]), amount["currency"]))
+
+
 async def _performed(check: Check, case: Values) -> None:
     done = await check.until("payment", lambda c: c["stage"] == "CLOSED", case["number"])
     (payout,) = done["payouts"]
     _hold(payout["state"] == "PAID", "the refund is paid")
     _hold(payout["amount"] == done["granted"], "what is paid is what was granted")
-    shown = f"{payout['amount']['amountMinor']} {payout['amount']['currency']} (minor units)"
+    shown = _shown(payout["amount"])
     check.line.say("payment rail", f"pays {shown} once, as {payout['reference']}; case closed")
 
 
@@ -285,7 +290,7 @@ async def _insured(check: Check, case: Values) -> None:
     number = home[0]["number"]
     claim = (await insurer.read("insurance_claim", number=number))["insuranceClaims"]["nodes"][0]
     _hold(claim["case"]["number"] == case["number"], "the claim is about the case")
-    check.line.say(insurer.name, f"is notified: {number}, {claim['claimed']['amountMinor']}")
+    check.line.say(insurer.name, f"is notified: {number}, {_shown(claim['claimed'])}")
     await insurer.act(
         "decide_insurance_claim",
         insuranceClaimId=claim["id"],

@@ -31,7 +31,7 @@ NODE = "query($id: ID!) { node(id: $id) { __typename id } }"
 
 def test_the_table_is_current():
     readme = access.FILE.read_text(encoding="utf-8")
-    assert access.placed(readme) == readme
+    assert access.placed(readme) == readme, "run: make docs"
 
 
 def test_every_type_and_hidden_field_is_listed():

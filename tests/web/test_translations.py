@@ -20,7 +20,8 @@ def test_every_language_but_english_has_a_catalogue():
 
 
 def test_no_text_lacks_a_translation(language):
-    assert translations.missing(language) == []
+    missing = translations.missing(language)
+    assert not missing, f"run: make docs, then fill in {translations.path(language)}: {missing}"
 
 
 def test_no_translation_is_of_a_text_that_nobody_says(language):
@@ -45,7 +46,7 @@ def test_every_catalogue_says_how_its_language_counts(language):
 def test_renewing_a_catalogue_changes_nothing(language):
     before = translations.path(language).read_text(encoding="utf-8")
     made = translations.written(translations.renewed(language, translations.held(language)))
-    assert made.decode() == before
+    assert made.decode() == before, "run: make docs"
 
 
 def test_counted_texts_follow_the_number():
