@@ -34,8 +34,8 @@ from web.setting import DemoPerson
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 KEY = re.compile(r'name="key" value="([^"]+)"')
 PNG = bytes.fromhex(
-    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944415478da"
-    "6360f8cf500f0003860180345d3d9f0000000049454e44ae426082"
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63"
+    "386123070002f201234cea33b50000000049454e44ae426082"
 )
 BROWSER = {"accept": "text/html,*/*"}
 CHROMIUM = "/usr/bin/chromium"

@@ -235,7 +235,7 @@ def test_a_program_uploads_a_file_by_its_token(site, open_browser):
         return open_browser().client.put("/uploads", content=PNG, headers=headers)
 
     taken = put(site.run(made("act")))
-    assert taken.status_code == 201
+    assert taken.status_code == 201, taken.text
     assert taken.json()["id"].startswith("up")
     assert put(site.run(made("read"))).status_code == 404
     assert put("concord_nothing").status_code == 401
