@@ -22,6 +22,7 @@ from odr import (
     exhibits,
     hearings,
     ids,
+    insurance,
     messages,
     neutrals,
     offers,
@@ -31,6 +32,7 @@ from odr import (
 )
 from odr.models.cases import Seat
 from odr.models.dialogue import Exhibit
+from odr.models.money import InsuranceClaim
 from odr.models.states import RulingKind
 from odr.policy import Viewer
 from odr.rulings import Decision, Found
@@ -192,15 +194,38 @@ async def _silent(stage: Stage) -> None:
 
 
 async def _paid(stage: Stage) -> None:
-    """The seller accepts at once: refund paid, case closed, insurance claim settled."""
+    """The seller accepts at once: refund paid, case closed; one of two insurance claims settled."""
+    await _accepted(stage, "0120", "Two of the five cups arrived broken.", percent=40)
+    case_id = await _accepted(stage, "0121", "The front element is cracked.", percent=100)
+    await _insured(stage, case_id)
+
+
+async def _accepted(stage: Stage, key: str, statement: str, *, percent: int) -> UUID:
     case_id = await stage.file(
-        "0120",
+        key,
         Reason.DAMAGED_IN_TRANSIT,
-        "Two of the five cups arrived broken.",
-        percent=40,
+        statement,
+        percent=percent,
         photos=[("crushed.jpg", ExhibitKind.PACKAGING_PHOTO, "The parcel on arrival")],
     )
-    await stage.act(stage.world.sellers["ceramics"], case_id, claims.accept_claim, case_id)
+    seller = stage.world.sellers[_SALES[key].seller]
+    await stage.act(seller, case_id, claims.accept_claim, case_id)
+    await stage.catch_up()
+    return case_id
+
+
+async def _insured(stage: Stage, case_id: UUID) -> None:
+    """The insurer approves the loss of a case and pays it."""
+    statement = select(
+        InsuranceClaim.__table__.c.id,  # type: ignore[attr-defined]  # SQLModel gives every table class its Table
+        col(InsuranceClaim.claimed_minor),
+    ).where(col(InsuranceClaim.case_id) == case_id)
+    async with stage.office.engine.connect() as conn:
+        claim, claimed = (await conn.execute(statement)).one()
+    insurer = stage.world.insurer
+    grounds = "The photo shows a crushed corner; the carrier took the parcel without remark."
+    await stage.act(insurer, claim, insurance.decide, claim, approve_minor=claimed, grounds=grounds)
+    await stage.act(insurer, claim, insurance.pay, claim)
     await stage.catch_up()
 
 

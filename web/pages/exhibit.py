@@ -4,14 +4,17 @@ import re
 from collections.abc import AsyncGenerator
 from typing import Any, Final
 from urllib.parse import quote
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
+from evidence.blob import Blob
 from evidence.errors import StoreFailed
 from odr import exhibits
 from odr.errors import NotFound, Unavailable
+from odr.work import Work
 from schema import ids
 from web import reading, session, uploads
 from web.setting import Setting
@@ -20,6 +23,7 @@ from web.words import WORDS
 
 _SAFE: Final = {"image/jpeg", "image/png", "image/webp"}
 """What a browser may show in a page; everything else is downloaded."""
+_COPIES: Final = {"thumbnail", "screen"}
 _POLICY: Final = "default-src 'none'; sandbox; frame-ancestors 'none'"
 _PLAIN: Final = re.compile(r"[^A-Za-z0-9._ -]")
 
@@ -40,28 +44,42 @@ async def show(request: Request) -> Response:
         exhibit=await _exhibit(request),
         words=WORDS,
         now=await uploads.now(request),
-        shown=_SAFE,
     )
 
 
 async def file(request: Request) -> Response:
-    """The file itself, checked while it streams; the reading is noted for the parties."""
+    """The file itself, or a derived copy of it, checked while it streams.
+
+    ``?copy=thumbnail`` or ``screen`` asks for a smaller picture without metadata; where none was
+    derived it is the file. The reading is noted for the parties, but for a thumbnail's.
+    """
     exhibit = await _exhibit(request)
     setting: Setting = request.app.state.setting
     office = setting.office
     key = ids.key(exhibit["id"], "ex")
+    copy = request.query_params.get("copy")
     async with office.work(session.viewer_of(request), key) as work:
-        blob = await exhibits.opened(work, key)
-    kept = exhibit["mediaType"] in _SAFE and "download" not in request.query_params
+        blob = await _opened(work, key, copy if copy in _COPIES else None)
+    media_type = blob.plaintext.media_type
+    kept = media_type in _SAFE and "download" not in request.query_params
     headers = {
         "content-disposition": _disposition(exhibit["filename"], inline=kept),
-        "content-length": str(exhibit["size"]),
+        "content-length": str(blob.plaintext.size),
         "content-security-policy": _POLICY,
         "x-content-type-options": "nosniff",
         "cache-control": "private, max-age=3600",
     }
     pieces = await _begun(office.vault.open_blob(blob))
-    return _Streamed(pieces, headers=headers, media_type=exhibit["mediaType"])
+    return _Streamed(pieces, headers=headers, media_type=media_type)
+
+
+async def _opened(work: Work, key: UUID, copy: str | None) -> Blob:
+    try:
+        return await exhibits.opened(work, key, copy)
+    except NotFound:
+        if copy is None:
+            raise
+        return await exhibits.opened(work, key)
 
 
 async def _begun(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
