@@ -10,7 +10,9 @@ one file after the other; whatever happens to it happens to nobody else.
 
 import ctypes
 import encodings.ascii
+import encodings.cp437
 import encodings.latin_1
+import encodings.raw_unicode_escape
 import encodings.utf_16_be
 import encodings.utf_16_le  # noqa: F401 - codecs are imported now, since nothing is later
 import json

@@ -10,6 +10,11 @@ from evidence.inspection.raster import PARTS_MAX, PIXELS_MAX, SIDE_MAX
 
 _TAIL_MAX = 1024 * 1024
 _META_MAX = 16 * 1024 * 1024
+# What stands outermost in films and pictures; anything else is something behind the end.
+_OUTERMOST = frozenset(
+    {b"ftyp", b"styp", b"pdin", b"moov", b"moof", b"mfra", b"mdat", b"free", b"skip", b"wide"}
+    | {b"meta", b"idat", b"uuid", b"sidx", b"ssix", b"prft", b"emsg", b"udta", b"imda", b"etyp"}
+)
 _SIZES = {b"meta": 4, b"iprp": 0, b"ipco": 0}  # what is opened on the way, and its own head
 
 
@@ -48,6 +53,8 @@ def _top(content: Content, needed: bytes) -> list[Flag]:
     """Walk the outermost boxes, which must hold what is needed, and look behind them."""
     found, end, kinds, count = [], 0, set(), 0
     for box in walk(content, 0, content.size):
+        if box.kind not in _OUTERMOST:
+            break
         kinds.add(box.kind)
         end, count = box.end, count + 1
     if count == PARTS_MAX:

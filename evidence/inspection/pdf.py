@@ -53,7 +53,7 @@ def inspect(content: Content) -> list[Flag]:
     """Look through a PDF."""
     data = content.whole()
     found: list[Flag] = []
-    if marks.MARKUP.search(data[: marks.HEAD]):
+    if marks.has_markup(data[: marks.HEAD]):
         found.append(Flag.of(Code.MARKUP_INSIDE, where="head"))
     end = data.rfind(b"%%EOF") + len(b"%%EOF")
     rest = data[end:]

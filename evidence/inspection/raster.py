@@ -58,7 +58,7 @@ class Walk:
 
     def look_at_text(self, text: bytes) -> None:
         """Look at what stands in metadata, which a browser would not run but might be fooled by."""
-        if marks.MARKUP.search(text):
+        if marks.has_markup(text):
             self.flag(Code.MARKUP, where="metadata")
 
 
@@ -175,6 +175,10 @@ def inspect_png(content: Content) -> list[Flag]:
             break
         if not kind.isalpha():
             walk.flag(Code.BROKEN_STRUCTURE, what="chunk")
+            break
+        told = data[place + 8 + size : place + 12 + size]
+        if kind[:1].isupper() and zlib.crc32(chunk, zlib.crc32(kind)).to_bytes(4, "big") != told:
+            walk.flag(Code.BROKEN_STRUCTURE, what="checksum")
             break
         place += 12 + size
         if kind == b"IHDR" and size >= 8:  # noqa: PLR2004 - width and height

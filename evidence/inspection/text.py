@@ -4,11 +4,10 @@ Nothing here is ever shown as markup; it is said because whoever opens the origi
 see something else than its words.
 """
 
-import email
 import re
 from collections.abc import Iterator
-from email import policy
 from email.message import Message
+from email.parser import BytesParser
 
 from evidence.flags import Code, Flag
 from evidence.inspection import marks
@@ -17,10 +16,12 @@ from evidence.inspection.content import Content
 PARTS_MAX = 500
 DEPTH_MAX = 20
 _NAMES_MAX = 20
-# A cell that a spreadsheet takes for a formula: by its first character, after a quote.
-_FORMULA = re.compile(
-    rb"""(?:^|[,;\t])["']?[=@][A-Za-z+\-|(]|(?:^|[,;\t])["']?[+\-][A-Za-z]+[(|!]""", re.MULTILINE
+# A cell that a spreadsheet takes for a formula: by its first character, perhaps after a quote.
+_FORMULAS = (
+    re.compile(rb"[=@](?<=[,;\t\r\n\"'][=@])[A-Za-z+\-|(]"),
+    re.compile(rb"[+\-](?<=[,;\t\r\n\"'][+\-])[A-Za-z]{1,40}[(|!]"),
 )
+_FORMULA_SHOWN = 40
 _BOUNDARY = re.compile(rb"boundary\s*=", re.IGNORECASE)
 
 
@@ -31,7 +32,7 @@ def inspect_text(content: Content) -> list[Flag]:
     strange = marks.stranger(data)
     if strange is not None:
         found.append(Flag.of(strange, where="head"))
-    if marks.MARKUP.search(data):
+    if marks.has_markup(data):
         found.append(Flag.of(Code.MARKUP, where="text"))
     return found
 
@@ -39,9 +40,12 @@ def inspect_text(content: Content) -> list[Flag]:
 def inspect_table(content: Content) -> list[Flag]:
     """Look through CSV."""
     found = inspect_text(content)
-    formula = _FORMULA.search(content.whole())
-    if formula is not None:
-        found.append(Flag.of(Code.FORMULAS, first=formula[0].decode("utf-8", "replace").strip()))
+    data = b"\n" + content.whole()
+    for pattern in _FORMULAS:
+        formula = pattern.search(data)
+        if formula is not None:
+            shown = data[formula.start() : formula.start() + _FORMULA_SHOWN]
+            found.append(Flag.of(Code.FORMULAS, first=shown.decode("utf-8", "replace")))
     return found
 
 
@@ -51,8 +55,7 @@ def inspect_mail(content: Content) -> list[Flag]:
     if len(_BOUNDARY.findall(data)) > PARTS_MAX:
         return [Flag.of(Code.BOMB, what="parts")]
     try:
-        mail = email.message_from_bytes(data, policy=policy.compat32)
-        return list(_mail(mail))
+        return list(_mail(BytesParser().parsebytes(data)))
     except RecursionError:
         return [Flag.of(Code.BOMB, what="depth")]
 
@@ -110,4 +113,4 @@ def _is_program(name: str | None) -> bool:
 
 
 def _has_markup(kind: str, body: bytes) -> bool:
-    return kind.startswith("text/") and marks.MARKUP.search(body) is not None
+    return kind.startswith("text/") and marks.has_markup(body)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import av
+import av.subtitles.stream  # which it would import later, when nothing can be opened
 from av.container import InputContainer
 from PIL import Image
 
@@ -45,6 +46,8 @@ def shoot(content: Content, pixels_max: int) -> Shot:
     except Exception as error:
         raise Undecodable("unreadable") from error
     with container:
+        if not container.streams:
+            raise Undecodable("unreadable")
         shot = Shot(facts=_facts(container))
         exif = _told(container, shot.absurd)
         if exif:
