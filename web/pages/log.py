@@ -10,7 +10,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from evidence import log, testimony, tile
+from evidence import log, tile
 from evidence.errors import LogMissing, Malformed, NotStored
 from web.setting import Setting
 from web.templating import page
@@ -32,7 +32,6 @@ async def listing(request: Request) -> Response:
     vault = _setting(request).office.vault
     async with _setting(request).office.connected() as conn:
         known = await log.states(conn)
-        words = {one.origin: await testimony.words(conn, one.origin) for one in known}
     logs = [
         {
             "origin": state.origin,
@@ -42,10 +41,6 @@ async def listing(request: Request) -> Response:
             "sealedAt": state.sealed.isoformat() if state.sealed else None,
             "previous": state.previous,
             "verifierKeys": [str(signer.key) for signer in vault.log_signers(state.origin)],
-            "witnesses": [
-                {"name": one.name, "size": one.size, "cosignedAt": one.time.isoformat()}
-                for one in words[state.origin]
-            ],
         }
         for state in known
     ]
@@ -56,7 +51,7 @@ async def listing(request: Request) -> Response:
 
 
 async def checkpoint(request: Request) -> Response:
-    """The newest checkpoint, a signed note with its cosignatures."""
+    """The newest checkpoint, a signed note."""
     state = await _state(request)
     if state is None or state.checkpoint is None:
         return _missing()
@@ -84,8 +79,7 @@ async def file(request: Request) -> Response:
 async def _state(request: Request) -> log.State | None:
     async with _setting(request).office.connected() as conn:
         try:
-            known = await log.state(conn, request.path_params["origin"])
-            return await log.cosigned(conn, known)
+            return await log.state(conn, request.path_params["origin"])
         except LogMissing:
             return None
 
