@@ -290,9 +290,10 @@ async def grant_by_default(work: Work, case_id: UUID, _: UUID) -> None:
     bought = await orders.bought(work.conn, held.case.order_id)
     percent = held.rulebook.consequences.default_percent
     cap = bought.facts.value_minor * percent // 100
-    granted = terms.capped(await wanted(work, case_id), cap)
+    decided = terms.capped(await wanted(work, case_id), cap)
+    granted, said = await performance.possible(work, held.case, decided)
     entry = Entry(
-        said={"terms": terms.to_json(granted)},
+        said=said,
         shown=amount_of(granted),
         stage_amount=terms.to_buyer(granted).amount_minor,
     )
@@ -309,8 +310,9 @@ async def decide_on_papers(work: Work, case_id: UUID, _: UUID) -> None:
 async def let_default_stand(work: Work, case_id: UUID, _: UUID) -> None:
     """Nobody had the default set aside: it is carried out."""
     held = await cases.hold(work, case_id, Act.LET_DEFAULT_STAND, roles=frozenset({Role.CLOCK}))
-    held = await cases.advance(work, held, Entry())
-    granted = (
+    decided = (
         await work.conn.execute(select(col(Case.terms)).where(col(Case.id) == case_id))
     ).scalar_one()
-    await performance.begin(work, held, terms.from_json(granted))
+    granted, said = await performance.possible(work, held.case, terms.from_json(decided))
+    held = await cases.advance(work, held, Entry(said=said, shown=amount_of(granted)))
+    await performance.begin(work, held, granted)

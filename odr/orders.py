@@ -3,13 +3,15 @@
 Reads only; what a marketplace registers is written by ``odr.registration``.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Select, Uuid, bindparam, func, literal_column, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -67,7 +69,8 @@ def _bought() -> Select[Any]:
     shipped = select(func.min(col(Shipment.shipped_at))).where(*outbound).scalar_subquery()
     delivered = select(func.max(col(Shipment.delivered_at))).where(*outbound).scalar_subquery()
     escrow = literal_column(_ESCROW, BigInteger())
-    return select(*_COLUMNS, lines, shipped, delivered, escrow).where(
+    left = literal_column("public.order_left(orders.id)", ARRAY(BigInteger()))
+    return select(*_COLUMNS, lines, shipped, delivered, escrow, left).where(
         _COLUMNS.id == bindparam("order", type_=Uuid())
     )
 
@@ -87,15 +90,28 @@ async def bought(conn: AsyncConnection, order_id: UUID) -> Bought:
     if row is None:
         raise NotFound
     given = dict(zip(_COLUMNS.keys(), row, strict=False))
-    lines, shipped_at, delivered_at, escrow = row[-4:]
+    lines, shipped_at, delivered_at, escrow, left = row[-5:]
     order = Order(**given)
     dates = purchase(given, shipped_at, delivered_at)
-    return Bought(order, _facts(order, lines or []), dates, escrow or 0)
+    return Bought(
+        order, facts(order.currency, lines or [], order.freight_minor, left), dates, escrow or 0
+    )
 
 
-def _facts(order: Order, lines: list[list[int]]) -> OrderFacts:
-    bought_lines = tuple(Line(*line) for line in sorted(lines))
-    return OrderFacts(order.currency, bought_lines, order.freight_minor)
+def facts(
+    currency: str, lines: Sequence[Sequence[Any]], freight_minor: int, left: Sequence[int]
+) -> OrderFacts:
+    """What bounds terms: the lines (number, total, quantity), and what the ledger says is left.
+
+    ``left`` is of ``order_left`` (policy.sql): of the entitlement, which every channel uses up, and
+    of the cap on compensation. Of an order that is not paid nothing is left.
+    """
+    numbered = sorted(lines, key=itemgetter(0))
+    bought_lines = tuple(Line(*line[:3]) for line in numbered)
+    refundable, compensable = left
+    whole = OrderFacts(currency, bought_lines, freight_minor)
+    refunded = max(0, whole.value_minor - refundable)
+    return replace(whole, refunded_minor=refunded, compensable_minor=compensable)
 
 
 def check(bought_: Bought, given: Terms, book: Rulebook, *, reason: Reason, claim: bool) -> None:

@@ -39,6 +39,25 @@ async def grant(work: Work, case: Case, granted: Terms) -> None:
     )
 
 
+async def possible(work: Work, case: Case, decided: Terms) -> tuple[Terms, dict[str, object]]:
+    """What can be granted of what was decided, and what the record then says of it.
+
+    For what no person could correct: a clock's consequence and a final ruling. Other cases, a
+    chargeback or an insurer may have given the buyer their money back meanwhile; what is not left
+    is not granted, down to nothing, and the record tells what was decided and what was left.
+    """
+    facts = (await orders.bought(work.conn, case.order_id)).facts
+    granted = terms.within(decided, facts)
+    said: dict[str, object] = {"terms": terms.to_json(granted)}
+    if granted != decided:
+        said["decided"] = terms.to_json(decided)
+        said["left"] = {
+            "refund_minor": facts.refundable_minor,
+            "compensation_minor": facts.compensable_minor,
+        }
+    return granted, said
+
+
 async def begin(work: Work, held: Held, granted: Terms, *, recourse: bool = True) -> None:
     """Carry out what was agreed or decided: obligations, money granted, payouts planned.
 

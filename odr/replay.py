@@ -41,6 +41,7 @@ _SAY_TERMS: Final = {
     Act.ACCEPT_OFFER,
     Act.SETTLE_BY_PROPOSAL,
     Act.GRANT_BY_DEFAULT,
+    Act.LET_DEFAULT_STAND,
     Act.GRANT_WITHOUT_RECOURSE,
 }
 _FINAL: Final = {Act.MAKE_FINAL, Act.LET_RULING_STAND}
@@ -224,9 +225,9 @@ class Replay:
             self._case |= {"record_root": entry.root.hash, "record_size": entry.root.size}
         if entry.act in _FINAL and self._ruled is not None:
             self.rows.put("rulings", UUID(self._ruled.said["ruling"]), final_at=entry.at)
-            self._granted = self._ruled.said["terms"]
+            self._granted = said.get("terms", self._ruled.said["terms"])
         if entry.act in _SAY_TERMS:
-            self._granted = said["terms"]
+            self._granted = said.get("terms", self._granted)
         if entry.act is Act.RECORD_PAYMENT:
             self.rows.put(
                 "payouts",
@@ -237,7 +238,7 @@ class Replay:
                 rail=said["rail"],
                 paid_at=entry.at,
             )
-        begins = entry.act in _SAY_TERMS | _FINAL | {Act.LET_DEFAULT_STAND}
+        begins = entry.act in _SAY_TERMS | _FINAL
         if begins and entry.act is not Act.GRANT_BY_DEFAULT and self._granted is not None:
             self._oblige(self._granted, entry.at)
 

@@ -236,10 +236,10 @@ async def _carry_out(work: Work, held: Held) -> None:
     await work.conn.execute(
         update(Ruling).where(col(Ruling.id) == ruling.id).values(final_at=work.at)
     )
-    decided = _decided(ruling.terms)
-    entry = Entry(shown={"ruling": str(ruling.id), **claims.amount_of(decided)})
+    granted, said = await performance.possible(work, held.case, _decided(ruling.terms))
+    entry = Entry(said=said, shown={"ruling": str(ruling.id), **claims.amount_of(granted)})
     held = await cases.advance(work, held, entry)
-    await performance.begin(work, held, decided)
+    await performance.begin(work, held, granted)
 
 
 def _decided(given: dict[str, Any]) -> Terms:
@@ -261,7 +261,8 @@ async def grant_without_recourse(work: Work, case_id: UUID, _: UUID) -> None:
     bought = await orders.bought(work.conn, held.case.order_id)
     percent = held.rulebook.consequences.no_ruling_percent
     cap = bought.facts.value_minor * percent // 100
-    granted = terms.capped(await claims.wanted(work, case_id), cap)
-    entry = Entry(said={"terms": terms.to_json(granted)}, shown=claims.amount_of(granted))
+    decided = terms.capped(await claims.wanted(work, case_id), cap)
+    granted, said = await performance.possible(work, held.case, decided)
+    entry = Entry(said=said, shown=claims.amount_of(granted))
     held = await cases.advance(work, held, entry)
     await performance.begin(work, held, granted, recourse=False)

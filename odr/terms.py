@@ -96,12 +96,14 @@ class OrderFacts:
     """What was bought, and what of it was given back before.
 
     All amounts are in minor units of ``currency``, with taxes, after discounts.
+    ``compensable_minor`` is what may still be paid for losses (None: as much as the rulebook says).
     """
 
     currency: str
     lines: tuple[Line, ...]
     freight_minor: int = 0
     refunded_minor: int = 0
+    compensable_minor: int | None = None
 
     @property
     def value_minor(self) -> int:
@@ -218,7 +220,9 @@ def highest_minor(
         percents = book.consequences
         compensation = shape.bound is Bound.COMPENSATION
         percent = percents.compensation_percent if compensation else percents.coupon_percent
-        return order.value_minor * percent // 100
+        cap = order.value_minor * percent // 100
+        left = order.compensable_minor if compensation else None
+        return cap if left is None else min(cap, left)
     if order_line is None:
         return order.refundable_minor
     line = order.line(order_line)
@@ -235,11 +239,30 @@ def capped(terms: Terms, limit_minor: int) -> Terms:
     Compensation gives way first, then the last item before the first. What is cut to nothing is
     left out; a full refund that is cut becomes a partial one.
     """
-    excess = to_buyer(terms).amount_minor - limit_minor
+    return _cut(
+        terms, to_buyer(terms).amount_minor - limit_minor, (Bound.COMPENSATION, Bound.ORDER)
+    )
+
+
+def within(terms: Terms, order: OrderFacts) -> Terms:
+    """Give the terms with no more to the buyer than is left of the order, cut as by ``capped``.
+
+    For what is carried out by itself: what was decided before something else was given back.
+    """
+    refunded = refund(terms).amount_minor
+    cut = _cut(terms, refunded - order.refundable_minor, (Bound.ORDER,))
+    if order.compensable_minor is None:
+        return cut
+    extra = to_buyer(cut).amount_minor - refund(cut).amount_minor
+    return _cut(cut, extra - order.compensable_minor, (Bound.COMPENSATION,))
+
+
+def _cut(terms: Terms, excess: int, bounds: tuple[Bound, ...]) -> Terms:
+    """Take ``excess`` off what goes to the buyer under these bounds, in their order, last first."""
     places = range(len(terms.items) - 1, -1, -1)
-    last_first = sorted(places, key=lambda n: terms.items[n].remedy is not Remedy.COMPENSATION)
+    of_bounds = [n for n in places if SHAPES[terms.items[n].remedy].bound in bounds]
     items: dict[int, Item] = dict(enumerate(terms.items))
-    for n in last_first:
+    for n in sorted(of_bounds, key=lambda n: bounds.index(SHAPES[terms.items[n].remedy].bound)):
         item = items[n]
         if excess <= 0 or item.flow is not Flow.TO_BUYER or item.amount_minor is None:
             continue

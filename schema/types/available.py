@@ -113,7 +113,9 @@ class Standing:
     def goods(self) -> Goods:
         """What the order's terms are bounded by."""
         bought = self.row["order"]
-        return Goods(bought["currency"], bought["lines"] or [], bought["freight_minor"])
+        return Goods(
+            bought["currency"], bought["lines"] or [], bought["freight_minor"], bought["left"]
+        )
 
 
 def _field(description: str) -> Callable[[Resolver], Resolver]:

@@ -7,14 +7,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import strawberry
-from sqlalchemy import ColumnElement, func, literal_column, select
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, ColumnElement, func, literal_column, select
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from odr import orders, terms
 from odr import remedies as shapes
-from odr import terms
 from odr.models import trade
 from odr.rulebook import Rulebook
-from odr.terms import Line, OrderFacts
 from odr.words import Side as _Side
 from schema.reader import declaration as read
 from schema.scalars import Int64, Money
@@ -78,14 +77,24 @@ def order_facts(order_id: ColumnElement[Any]) -> ColumnElement[Any]:
     return select(listed).where(LINES.c.order_id == order_id).scalar_subquery()
 
 
+def order_left(order_id: ColumnElement[Any]) -> ColumnElement[Any]:
+    """What the ledger says is left of an order to be given back, and for losses."""
+    return func.order_left(order_id, type_=ARRAY(BigInteger()))
+
+
 class Goods:
     """What was bought, as bounds are computed of it."""
 
-    def __init__(self, currency: str, lines: Sequence[Sequence[Any]], freight_minor: int) -> None:
-        """``lines`` as ``order_facts`` gives them."""
+    def __init__(
+        self,
+        currency: str,
+        lines: Sequence[Sequence[Any]],
+        freight_minor: int,
+        left: Sequence[int],
+    ) -> None:
+        """``lines`` and ``left`` as ``order_facts`` and ``order_left`` give them."""
         self._titles = {line[0]: str(line[3]) for line in lines}
-        numbered = sorted((Line(line[0], line[1], line[2]) for line in lines), key=_number)
-        self.facts = OrderFacts(currency, tuple(numbered), freight_minor)
+        self.facts = orders.facts(currency, lines, freight_minor, left)
 
     def bounds(self, book: Rulebook, reason: Reason, *, claim: bool) -> list[RemedyBounds]:
         """List the remedies that can be asked for and are carried out."""
@@ -123,10 +132,6 @@ class Goods:
         if amount_minor is None:
             return None
         return Money(amount_minor=Int64(amount_minor), currency=self.facts.currency)
-
-
-def _number(line: Line) -> int:
-    return line.number
 
 
 def checklist(

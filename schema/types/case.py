@@ -23,7 +23,7 @@ from schema.reader.page import Connection
 from schema.scalars import Digest, Money
 from schema.types import available
 from schema.types.available import AvailableAct
-from schema.types.bounds import ChecklistLine, checklist, order_facts
+from schema.types.bounds import ChecklistLine, checklist, order_facts, order_left
 from schema.types.claim import ANSWERS, CLAIMS, Answer, Claim
 from schema.types.clock import CLOCKS, Clock
 from schema.types.exhibit import EXHIBITS, Exhibit
@@ -78,6 +78,8 @@ def _order() -> Any:
         freight.scalar_subquery(),
         literal_column("'lines'"),
         order_facts(CASES.c.order_id),
+        literal_column("'left'"),
+        order_left(CASES.c.order_id),
         type_=JSONB,
     )
 

@@ -15,7 +15,14 @@ from schema import sight
 from schema.context import Context
 from schema.reader import declaration as read
 from schema.scalars import Digest, Money
-from schema.types.bounds import ChecklistLine, Goods, RemedyBounds, checklist, order_facts
+from schema.types.bounds import (
+    ChecklistLine,
+    Goods,
+    RemedyBounds,
+    checklist,
+    order_facts,
+    order_left,
+)
 from schema.types.cover import COVERS, Cover
 from schema.types.node import Node
 from schema.types.organisation import ORGANISATIONS, Organisation
@@ -137,7 +144,7 @@ def reasons(context: Context, row: Mapping[str, Any]) -> list[ClaimableReason]:
     """List the reasons of the viewer's party, bounded by the order."""
     book = context.rulebooks.in_force(row["now"])
     purchase = orders.purchase(row, row["shipped_at"], row["delivered_at"])
-    goods = Goods(row["currency"], row["lines"], row["freight_minor"])
+    goods = Goods(row["currency"], row["lines"], row["freight_minor"], row["left"])
     party = _Party.BUYER if row["is_buyer"] else _Party.SELLER
     listed = []
     for reason in book.reasons:
@@ -244,6 +251,7 @@ class Order(Node):
             "currency": ORDERS.c.currency,
             "freight_minor": ORDERS.c.freight_minor,
             "lines": order_facts(ORDERS.c.id),
+            "left": order_left(ORDERS.c.id),
             "placed_at": ORDERS.c.placed_at,
             "paid_at": ORDERS.c.paid_at,
             "promised_at": ORDERS.c.promised_at,

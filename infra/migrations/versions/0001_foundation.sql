@@ -1839,6 +1839,22 @@ GRANT EXECUTE ON FUNCTION public.viewer_account(), public.viewer_organisations()
     public.viewer_operator(), public.service_now() TO concord_reader;
 GRANT SELECT ON public.service_clock TO concord_reader;  -- by which service_now() tells the time
 
+-- What the ledger says may still be given back on an order, and be paid for losses around it: two
+-- numbers, by which terms are bounded. The reader sees the ledger by nothing else.
+CREATE FUNCTION public.order_left(of_order uuid) RETURNS bigint[]
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT ARRAY[
+        coalesce(sum(b.credits_posted - b.debits_posted - b.debits_pending)
+            FILTER (WHERE a.kind = 'entitlement'), 0),
+        coalesce(sum(b.credits_posted - b.debits_posted - b.debits_pending)
+            FILTER (WHERE a.kind = 'compensation_cap'), 0)
+    ]::bigint[]
+    FROM ledger.accounts a JOIN ledger.balances b ON b.account = a.id
+    WHERE a.owner = of_order
+$$;
+REVOKE EXECUTE ON FUNCTION public.order_left(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION public.order_left(uuid) TO concord_app, concord_reader;
+
 -- Each wall lets in whoever holds a seat in the room now, or whom the row itself names. The
 -- service passes; nobody else has a policy. What is asked of the viewer stands in a SELECT of its
 -- own, so that it is asked once a statement and not for every row.
