@@ -1,6 +1,7 @@
 """A bundle: streams with all that a stranger needs to check them, as a BagIt ZIP.
 
     bundle.json                                what is in it, see below
+    verify.sh                                  checks the bundle with sh and openssl alone
     streams/<stream>/entries/<seq>.json        the entry's exact bytes
     streams/<stream>/bodies/<seq>.json         its private body, canonical JSON   } left out where
     streams/<stream>/salts/<seq>.hex           the salt that binds it             } withheld
@@ -36,10 +37,12 @@ from evidence import entry as entries
 from evidence.blob import Blob
 from evidence.body import Body
 from evidence.errors import StreamMissing
-from evidence.layout import BUNDLE, FORMAT, Frozen, blob_path, entry_path, extension
+from evidence.layout import BUNDLE, FORMAT, SCRIPT, Frozen, blob_path, entry_path, extension
 from evidence.log import State
 from evidence.models import BlobState
 from evidence.vault import Vault
+
+_SCRIPT = Path(__file__).with_name(SCRIPT).read_bytes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,8 @@ async def collect(
         found.append(Stream(stream, tuple(kept), tuple(records)))
     files = [await blobs.find(conn, one) for one in wanted]
     named = {one.origin for stream in found for one in stream.entries}
-    logs = [one for one in await log.states(conn) if one.origin in named and one.size]
+    known = [one for one in await log.states(conn) if one.origin in named and one.size]
+    logs = [await log.cosigned(conn, one) for one in known]
     return Contents(tuple(found), tuple(files), tuple(logs))
 
 
@@ -147,6 +151,7 @@ async def write(
     with bag.Writer(path, name) as writer:
         about = _about(vault, contents, files, made)
         writer.add(BUNDLE, canonical.encode(about))
+        writer.add(SCRIPT, _SCRIPT)
         for state in contents.logs:
             await _add_proofs(vault, writer, contents, state)
         for stream in contents.streams:

@@ -76,6 +76,18 @@ class NotLogged(VaultError):
         self.seq = seq
 
 
+class NotCosigned(VaultError):
+    """A witness did not cosign a checkpoint, and said why; it may know another history."""
+
+    def __init__(self, witness: str, origin: str, size: int, status: int, said: str) -> None:
+        super().__init__(f"{witness} does not cosign {origin} of {size}: {status} {said}")
+        self.witness = witness
+        self.origin = origin
+        self.size = size
+        self.status = status
+        self.said = said
+
+
 class StoreError(VaultError):
     """The root of what a store can answer."""
 
@@ -173,7 +185,7 @@ class Undecodable(VaultError):
 
 
 class NotAnswered(VaultError):
-    """The virus scanner or the darkroom did not answer in time; the file is tried again later."""
+    """A scanner, darkroom, witness or authority did not answer in time; it is asked again later."""
 
     def __init__(self, part: str, why: str = "") -> None:
         super().__init__(f"{part} did not answer: {why}" if why else f"{part} did not answer")

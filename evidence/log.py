@@ -17,13 +17,14 @@ recovery):
 
 So the database fences: two sequencers cannot give a place twice, nor keep two trees of one size.
 A log is sealed when its year is over, and the next one's first entry says by which checkpoint.
-It knows no HTTP and no witnesses.
+Witnesses are asked afterwards (evidence/testimony.py); what they say is kept in rows and released
+in the same way. It knows no HTTP.
 """
 
 import asyncio
 import hashlib
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from io import BytesIO
 from typing import Any, Final, TypeVar
@@ -48,7 +49,7 @@ from evidence import cosignature, merkle, note, proof, shard, tile, tree
 from evidence.checkpoint import Checkpoint
 from evidence.errors import LogMissing, NotLogged, NotStored, Tampered
 from evidence.keys import Signer
-from evidence.models import VaultLog
+from evidence.models import VaultCosignature, VaultLog
 from evidence.store import Store
 from evidence.tile import Bundle, Tile
 from evidence.vault import Vault
@@ -138,6 +139,15 @@ _KEEP: Final = text(
     bindparam("at", type_=DateTime(timezone=True)),
 )
 
+_LINES: Final = (
+    select(col(VaultCosignature.line))
+    .where(
+        col(VaultCosignature.origin) == bindparam("origin"),
+        col(VaultCosignature.size) == bindparam("size"),
+    )
+    .order_by(col(VaultCosignature.name), col(VaultCosignature.key_id))
+)
+
 # One sequencer releases at a time; the lock goes with the connection.
 _RELEASING: Final = text("SELECT pg_advisory_xact_lock(:number)")
 _NUMBERING: Final = text("SELECT pg_advisory_xact_lock(x'76617565'::int)")
@@ -158,6 +168,20 @@ async def states(conn: AsyncConnection) -> list[State]:
     """Read all logs, oldest first."""
     found = await conn.execute(select(*_COLUMNS).order_by(col(VaultLog.origin)))
     return [State(*row) for row in found]
+
+
+async def cosigned(conn: AsyncConnection, known: State) -> State:
+    """Give a log's row with what witnesses said of its checkpoint behind the log's signatures.
+
+    As many lines as a note may have, by the witnesses' names.
+    """
+    if known.checkpoint is None:
+        return known
+    found = (await conn.execute(_LINES, {"origin": known.origin, "size": known.size})).scalars()
+    signed = note.parse(known.checkpoint.encode()).signatures
+    lines = "".join([*map(str, signed), *found][: note.SIGNATURES_MAX])
+    data = note.add(known.checkpoint.encode(), note.parse_signatures(lines))
+    return replace(known, checkpoint=data.decode())
 
 
 async def place(conn: AsyncConnection, stream: UUID, seq: int) -> tuple[str, int]:
@@ -190,7 +214,7 @@ async def read_tiles(store: Store, origin: str, tiles: Iterable[Tile]) -> dict[T
 async def prove(conn: AsyncConnection, store: Store, stream: UUID, seq: int) -> str:
     """Give the tlog-proof of an entry under its log's last checkpoint; NotLogged before it."""
     origin, index = await place(conn, stream, seq)
-    known = await state(conn, origin)
+    known = await cosigned(conn, await state(conn, origin))
     if known.checkpoint is None or index >= known.size:
         raise NotLogged(stream, seq)
     (written,) = await proofs(store, known, [index])
@@ -344,12 +368,12 @@ async def sign(signers: Sequence[Signer], said: Checkpoint, at: datetime) -> str
 
 
 async def release(engine: AsyncEngine, store: Store, origin: str) -> None:
-    """Write the checkpoint that the row has over the one on the store, if that is another."""
+    """Write the checkpoint, with its cosignatures, over the one on the store if that is another."""
     key = object_key(origin, CHECKPOINT)
     number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
     async with engine.begin() as conn:
         await conn.execute(_RELEASING, {"number": number})
-        known = (await state(conn, origin)).checkpoint
+        known = (await cosigned(conn, await state(conn, origin))).checkpoint
         if known is None:
             return
         data = known.encode()

@@ -154,6 +154,51 @@ class VaultUnlogged(SQLModel, table=True):
     recorded: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
 
 
+class VaultCosignature(SQLModel, table=True):
+    """What a witness said of a checkpoint: its signature line, and when by its own clock."""
+
+    __tablename__: ClassVar[Any] = "vault_cosignatures"
+    __table_args__ = (
+        CheckConstraint("size > 0", name="vault_cosignatures_size"),
+        CheckConstraint("octet_length(key_id) = 4", name="vault_cosignatures_key_id"),
+        CheckConstraint("octet_length(line) BETWEEN 1 AND 8192", name="vault_cosignatures_line"),
+    )
+
+    origin: str = Field(sa_column=Column(Text, ForeignKey("vault_logs.origin"), primary_key=True))
+    size: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    name: str = Field(sa_column=Column(Text, primary_key=True))
+    key_id: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    line: str = Field(sa_column=Column(Text, nullable=False))
+    cosigned: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+class VaultTimestamp(SQLModel, table=True):
+    """An authority's word on when a checkpoint was there (RFC 3161), the answer's raw DER.
+
+    `number` 0 is over the checkpoint, the next ones over the one before and the checkpoint;
+    `expires` is the end of the certificate that signed it.
+    """
+
+    __tablename__: ClassVar[Any] = "vault_timestamps"
+    __table_args__ = (
+        CheckConstraint("size > 0", name="vault_timestamps_size"),
+        CheckConstraint("number >= 0", name="vault_timestamps_number"),
+        CheckConstraint("octet_length(answer) BETWEEN 1 AND 65536", name="vault_timestamps_answer"),
+        CheckConstraint(
+            "octet_length(checkpoint) BETWEEN 1 AND 131072", name="vault_timestamps_checkpoint"
+        ),
+    )
+
+    origin: str = Field(sa_column=Column(Text, ForeignKey("vault_logs.origin"), primary_key=True))
+    size: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    authority: str = Field(sa_column=Column(Text, primary_key=True))
+    number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    checkpoint: str = Field(sa_column=Column(Text, nullable=False))
+    answer: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    stamped: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    expires: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
 class VaultBlob(SQLModel, table=True):
     """A deposited file: what it is, where its ciphertext lies, and its wrapped key.
 

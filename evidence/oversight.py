@@ -87,6 +87,7 @@ async def _check_log(
         note(where, "root: not that of the entries")
     _check_checkpoint(vault, state, note)
     await _check_files(vault, state, data[: state.size], leaves, note, unchecked)
+    await _check_released(conn, vault, state, note, unchecked)
     return len(data)
 
 
@@ -146,8 +147,6 @@ async def _check_files(
         for bundle in tile.new_bundles(0, state.size):
             end = bundle.first + bundle.width
             files[bundle.path] = tile.encode_bundle(data[bundle.first : end])
-    if state.checkpoint is not None:
-        files[log.CHECKPOINT] = state.checkpoint.encode()
     for path, content in files.items():
         where = f"the store's {log.object_key(state.origin, path)}"
         try:
@@ -157,6 +156,36 @@ async def _check_files(
             note(where, "is missing")
         except StoreFailed as error:
             unchecked(f"{where}: {error}")
+
+
+async def _check_released(
+    conn: AsyncConnection,
+    vault: Vault,
+    state: State,
+    note: Note,
+    unchecked: Callable[[str], None],
+) -> None:
+    """Compare the checkpoint on the store: the row's, with none but known cosignatures."""
+    where = f"the store's {log.object_key(state.origin, log.CHECKPOINT)}"
+    if state.checkpoint is None:
+        return
+    try:
+        whole = (await log.cosigned(conn, state)).checkpoint
+    except Malformed as error:
+        note(f"vault_cosignatures {state.origin} {state.size}", f"line: {error}")
+        return
+    try:
+        found = (await log.read(vault.store, state.origin, log.CHECKPOINT)).decode(errors="replace")
+    except NotStored:
+        note(where, "is missing")
+        return
+    except StoreFailed as error:
+        unchecked(f"{where}: {error}")
+        return
+    # Cosignatures come while this looks, so there may be fewer of them than rows.
+    added = set(found.removeprefix(state.checkpoint).splitlines())
+    if not found.startswith(state.checkpoint) or added - set((whole or "").splitlines()):
+        note(where, "is not the one that the row has")
 
 
 async def _check_left_out(conn: AsyncConnection, note: Note) -> None:

@@ -27,6 +27,9 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from evidence import note
+from evidence.errors import Malformed
+from evidence.testimony import ADD_CHECKPOINT, Known
 from odr import money
 
 PREFIX = "CONCORD_"
@@ -86,6 +89,25 @@ def _amounts(value: Any) -> Any:
     return {currency: int(amount) for currency, amount in amounts.items()}
 
 
+def _witnesses(value: Any) -> Any:
+    """Read ``URL VKEY [VKEY], URL VKEY``: where a witness is, and by which keys it cosigns."""
+    if not isinstance(value, str):
+        return value
+    found = []
+    for one in value.split(","):
+        url, *keys = one.split() or [""]
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise ValueError("must be like https://witness.example/w name+id+key, …")
+        try:
+            read = tuple(note.read_verifier_key(key) for key in keys)
+            found.append(Known(url.removesuffix(ADD_CHECKPOINT).rstrip("/"), read))
+        except Malformed as error:
+            raise ValueError(f"a witness's key: {error}") from None
+    if len({one.name for one in found}) != len(found):
+        raise ValueError("names a witness twice")
+    return tuple(found)
+
+
 def _no_slash(value: str) -> str:
     return value.rstrip("/")
 
@@ -95,6 +117,7 @@ RedisUrl = Annotated[SecretStr, _url_of("redis", "rediss", "unix")]
 MailUrl = Annotated[SecretStr, _url_of("smtp", "smtps")]
 ClamdUrl = Annotated[str, _url_of("unix", "tcp")]
 Approvals = Annotated[dict[str, int], BeforeValidator(_amounts)]
+Witnesses = Annotated[tuple[Known, ...], BeforeValidator(_witnesses)]
 HttpUrl = Annotated[str, _url_of("http", "https"), AfterValidator(_no_slash)]
 
 
@@ -149,6 +172,11 @@ class Settings(BaseModel):
     )
     key_passphrase: SecretStr = Field(
         SecretStr(DEMO_PASSPHRASE), description="what opens the key file"
+    )
+    witnesses: Witnesses = Field(
+        (),
+        description="who cosigns the log's checkpoints: `https://witness.example name+id+key`, its"
+        " further keys behind, the next witness after a comma",
     )
 
     mail_url: MailUrl | None = Field(
@@ -323,7 +351,7 @@ def _name(field: str) -> str:
 
 
 def _default(info: FieldInfo) -> str:
-    if info.default is None:
+    if info.default is None or info.default == ():
         return ""
     if SecretStr in (info.annotation, *get_args(info.annotation)):
         return "(demo only)"

@@ -18,12 +18,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from infra import mail, worker
+from infra import mail, witnesses, worker
 from infra.mail import FolderMail
 from infra.parts import Parts
 from infra.rail.app import SIGNATURE
 from infra.settings import Mode, Rail
-from infra.worker import Outside, Worker
+from infra.worker import Duty, Outside, Worker
 from odr import payouts
 from odr.errors import Invalid
 from odr.notices import Mail
@@ -98,7 +98,8 @@ async def opened(
             link=lambda number: f"{base}/cases/{number}" if number else f"{base}/notices",
             sign_in_link=lambda secret: f"{base}/sign-in/{secret}",
         )
-        made = Worker(worker.duties(parts.office, outside), parts.bell)
+        duties = [*worker.duties(parts.office, outside), *await _attesting(parts, stack)]
+        made = Worker(duties, parts.bell)
         yield Site(pages.build(setting, *more), made)
 
 
@@ -112,6 +113,14 @@ async def working(site: Site, redis_url: str | None = None) -> AsyncIterator[Non
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+async def _attesting(parts: Parts, stack: AsyncExitStack) -> list[Duty]:
+    """What is asked of witnesses, each by its own duty."""
+    client = httpx.AsyncClient(timeout=witnesses.TIMEOUT_SECONDS, trust_env=False)
+    await stack.enter_async_context(client)
+    post = witnesses.poster(client)
+    return witnesses.duties(parts.office, post, parts.settings.witnesses, worker.report)
 
 
 async def _rail(parts: Parts, stack: AsyncExitStack) -> PaymentRail:

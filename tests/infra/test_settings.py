@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from evidence import keys
 from infra import settings
 from infra.settings import Mode, SettingsError
 
@@ -51,6 +52,24 @@ def test_amounts_above_which_a_second_person_approves_are_read_by_currency():
     found = settings.read({"CONCORD_APPROVALS": "EUR=100000, JPY=15000000"})
     assert found.approvals == {"EUR": 100_000, "JPY": 15_000_000}
     assert settings.read({}).approvals is None
+
+
+def test_witnesses_are_read_with_their_keys():
+    key, *others = (
+        keys.local_signer(name, bytes(32), kind).key
+        for name, kind in (("w.example", 4), ("w.example", 6), ("v.example", 4), ("log", 1))
+    )
+    url = "https://w.example/witness"
+    told = f"{url} {key} {others[0]}, http://127.0.0.1:8800/add-checkpoint {others[1]}"
+    one, two = settings.read({"CONCORD_WITNESSES": told}).witnesses
+    assert (one.url, one.name, one.keys) == (url, "w.example", (key, others[0]))
+    assert (two.url, two.keys) == ("http://127.0.0.1:8800", (others[1],))
+    assert settings.read({}).witnesses == ()
+    wrong = [url, f"{url} x", f"{key}", f"{url} {key}, {url} {key}", f"{url} {others[2]}", ","]
+    wrong.append(f"{url} {key} {others[1]}")
+    for told in wrong:
+        with pytest.raises(SettingsError, match="CONCORD_WITNESSES"):
+            settings.read({"CONCORD_WITNESSES": told})
 
 
 def test_an_empty_variable_is_not_set():

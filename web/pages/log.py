@@ -10,7 +10,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from evidence import log, tile
+from evidence import log, testimony, tile
 from evidence.errors import LogMissing, Malformed, NotStored
 from web.setting import Setting
 from web.templating import page
@@ -32,6 +32,7 @@ async def listing(request: Request) -> Response:
     vault = _setting(request).office.vault
     async with _setting(request).office.connected() as conn:
         known = await log.states(conn)
+        words = {one.origin: await testimony.words(conn, one.origin) for one in known}
     logs = [
         {
             "origin": state.origin,
@@ -41,6 +42,10 @@ async def listing(request: Request) -> Response:
             "sealedAt": state.sealed.isoformat() if state.sealed else None,
             "previous": state.previous,
             "verifierKeys": [str(signer.key) for signer in vault.log_signers(state.origin)],
+            "witnesses": [
+                {"name": one.name, "size": one.size, "cosignedAt": one.time.isoformat()}
+                for one in words[state.origin]
+            ],
         }
         for state in known
     ]
@@ -51,7 +56,7 @@ async def listing(request: Request) -> Response:
 
 
 async def checkpoint(request: Request) -> Response:
-    """The newest checkpoint, a signed note."""
+    """The newest checkpoint, a signed note with its cosignatures."""
     state = await _state(request)
     if state is None or state.checkpoint is None:
         return _missing()
@@ -79,7 +84,8 @@ async def file(request: Request) -> Response:
 async def _state(request: Request) -> log.State | None:
     async with _setting(request).office.connected() as conn:
         try:
-            return await log.state(conn, request.path_params["origin"])
+            known = await log.state(conn, request.path_params["origin"])
+            return await log.cosigned(conn, known)
         except LogMissing:
             return None
 

@@ -213,6 +213,37 @@ CREATE INDEX vault_entries_blob ON vault_entries (blob) WHERE blob IS NOT NULL;
 
 CREATE INDEX vault_entries_recorded ON vault_entries (recorded);
 
+CREATE TABLE vault_cosignatures (
+    origin TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    key_id BYTEA NOT NULL,
+    line TEXT NOT NULL,
+    cosigned TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (origin, size, name, key_id),
+    CONSTRAINT vault_cosignatures_size CHECK (size > 0),
+    CONSTRAINT vault_cosignatures_key_id CHECK (octet_length(key_id) = 4),
+    CONSTRAINT vault_cosignatures_line CHECK (octet_length(line) BETWEEN 1 AND 8192),
+    FOREIGN KEY(origin) REFERENCES vault_logs (origin)
+);
+
+CREATE TABLE vault_timestamps (
+    origin TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    authority TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    checkpoint TEXT NOT NULL,
+    answer BYTEA NOT NULL,
+    stamped TIMESTAMP WITH TIME ZONE NOT NULL,
+    expires TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (origin, size, authority, number),
+    CONSTRAINT vault_timestamps_size CHECK (size > 0),
+    CONSTRAINT vault_timestamps_number CHECK (number >= 0),
+    CONSTRAINT vault_timestamps_answer CHECK (octet_length(answer) BETWEEN 1 AND 65536),
+    CONSTRAINT vault_timestamps_checkpoint CHECK (octet_length(checkpoint) BETWEEN 1 AND 131072),
+    FOREIGN KEY(origin) REFERENCES vault_logs (origin)
+);
+
 CREATE TABLE vault_likenesses (
     blob UUID NOT NULL,
     part INTEGER NOT NULL,
@@ -1165,6 +1196,27 @@ CREATE TRIGGER vault_leaves_guard BEFORE UPDATE OR DELETE ON vault_leaves
 CREATE TRIGGER vault_leaves_guard_all BEFORE TRUNCATE ON vault_leaves
     FOR EACH STATEMENT EXECUTE FUNCTION vault_leaves_guard();
 
+-- What witnesses and time-stamping authorities said stands as they said it.
+CREATE FUNCTION vault_cosignatures_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'vault_cosignatures is append-only' USING ERRCODE = 'restrict_violation';
+END $$;
+
+CREATE TRIGGER vault_cosignatures_guard BEFORE UPDATE OR DELETE ON vault_cosignatures
+    FOR EACH ROW EXECUTE FUNCTION vault_cosignatures_guard();
+CREATE TRIGGER vault_cosignatures_guard_all BEFORE TRUNCATE ON vault_cosignatures
+    FOR EACH STATEMENT EXECUTE FUNCTION vault_cosignatures_guard();
+
+CREATE FUNCTION vault_timestamps_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'vault_timestamps is append-only' USING ERRCODE = 'restrict_violation';
+END $$;
+
+CREATE TRIGGER vault_timestamps_guard BEFORE UPDATE OR DELETE ON vault_timestamps
+    FOR EACH ROW EXECUTE FUNCTION vault_timestamps_guard();
+CREATE TRIGGER vault_timestamps_guard_all BEFORE TRUNCATE ON vault_timestamps
+    FOR EACH STATEMENT EXECUTE FUNCTION vault_timestamps_guard();
+
 -- Of a blob only its state moves (stored to accepted or refused), its retention grows, and its
 -- key is wrapped anew or destroyed for good.
 CREATE FUNCTION vault_blobs_guard() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -1238,7 +1290,8 @@ GRANT UPDATE (state, flags, facts, tries, leased_until, ended) ON vault_inspecti
 
 GRANT SELECT, INSERT ON vault_streams, vault_entries, vault_receipts TO concord_app;
 GRANT UPDATE (size, head) ON vault_streams TO concord_app;
-GRANT SELECT, INSERT ON vault_logs, vault_leaves TO concord_app;
+GRANT SELECT, INSERT ON vault_logs, vault_leaves, vault_cosignatures, vault_timestamps
+    TO concord_app;
 GRANT UPDATE (assigned, size, root, checkpoint, published, sealed) ON vault_logs TO concord_app;
 GRANT SELECT, INSERT, DELETE ON vault_unlogged TO concord_app;
 GRANT UPDATE (salt, body) ON vault_entries TO concord_app;
