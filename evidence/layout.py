@@ -15,6 +15,7 @@ from evidence.errors import Malformed
 
 FORMAT = "vault-bundle/v1"
 BUNDLE = "bundle.json"
+SCRIPT = "verify.sh"  # checks the bundle with openssl alone; bundles made earlier have none
 PAYLOAD = "data/"
 KINDS = {
     "entries": "json",

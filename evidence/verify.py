@@ -425,14 +425,15 @@ class _Verification:
             *self._not_witnessed(),
         ]
         extra = sorted(path for path in self._payload if path.startswith("extra/"))
-        if extra:
+        loose = [*extra, *sorted({layout.SCRIPT} & self._payload)]
+        if loose:
             self._report.unchecked.append(
-                f"what {', '.join(extra)} say: extra files are bound by the manifest only"
+                f"what {', '.join(loose)} say: they are bound by the manifest only"
             )
         return "limits said"
 
     def _places(self) -> set[str]:
-        places = {layout.BUNDLE}
+        places = {layout.BUNDLE, layout.SCRIPT}
         for stream in self._about.streams:
             places |= {
                 layout.entry_path(stream.id, kind, seq)
