@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from odr.procedure.facts import Fact
+from schema import flags
 from web.wording import Wording
 
 CODES: Final[Mapping[str, str]] = {
@@ -38,6 +39,7 @@ CODES: Final[Mapping[str, str]] = {
     "released_already": "It is released already.",
     "out_of_bounds": "This is out of bounds.",
     "above_claimed": "This is more than was claimed.",
+    **{code.value: sentence for code, sentence in flags.SENTENCES.items()},
 }
 """What the codes of ``Invalid`` say; the rest say which field is wrong."""
 

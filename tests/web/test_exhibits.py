@@ -7,6 +7,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
+from tests.evidence.hostile.documents import pdf
 from tests.web.conftest import KEY
 
 PATH = re.compile(r'href="(/exhibits/ex[0-9a-f]{32})"')
@@ -62,7 +63,7 @@ def test_a_thumbnail_in_a_list_is_no_reading(site, seller, exhibit):
 
 
 def test_a_copy_that_there_is_not_is_the_file(seller, exhibit, photo):
-    for copy in ("poster", "../secret", ""):
+    for copy in ("poster", "page-1", "page-00", "../secret", ""):
         assert seller.get(f"{exhibit}/file", params={"copy": copy}).content == photo
 
 
@@ -76,3 +77,39 @@ def test_an_exhibit_leads_back_to_its_case(seller, exhibit):
     page = seller.get(exhibit).text
     number = re.search(r'href="/cases/([\d-]+)#exhibits"', page)[1]
     assert exhibit in seller.get(f"/cases/{number}").text
+
+
+def test_of_a_document_its_first_page_is_shown(site, buyer, seller):
+    page = buyer.get(f"/cases/{(number := site.case())}").text
+    form = {
+        "version": re.search(r'name="version" value="(\d+)"', page)[1],
+        "key": KEY.search(page)[1],
+        "file-0-kind": "STATEMENT",
+        "file-0-title": "What the shop wrote",
+    }
+    files = {"file-0": ("letter.pdf", pdf(), "application/pdf")}
+    answer = buyer.post(f"/cases/{number}/acts/submit_exhibit", form=form, files=files)
+    assert answer.status_code == 303, answer.text
+    exhibit = PATH.search(buyer.get(f"/cases/{number}").text)[1]
+    for copy in ("thumbnail", "screen", "page-1"):
+        answer = seller.get(f"{exhibit}/file", params={"copy": copy})
+        assert answer.headers["content-type"] == "image/jpeg"
+        assert "sandbox" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    assert seller.get(f"{exhibit}/file").content == pdf()
+    assert f"{exhibit}/file?copy=screen" in seller.get(exhibit).text
+
+
+def test_a_harmful_file_is_refused_with_its_reason(site, buyer):
+    page = buyer.get(f"/cases/{(number := site.case())}").text
+    form = {
+        "version": re.search(r'name="version" value="(\d+)"', page)[1],
+        "key": KEY.search(page)[1],
+        "file-0-kind": "STATEMENT",
+        "file-0-title": "What the shop wrote",
+    }
+    harmful = pdf(b"<</S/JavaScript/JS(app.alert(1))>>")
+    files = {"file-0": ("letter.pdf", harmful, "application/pdf")}
+    answer = buyer.post(f"/cases/{number}/acts/submit_exhibit", form=form, files=files)
+    assert answer.status_code == 422
+    assert "This PDF holds a program." in answer.text

@@ -23,7 +23,10 @@ from web.words import WORDS
 
 _SAFE: Final = {"image/jpeg", "image/png", "image/webp"}
 """What a browser may show in a page; everything else is downloaded."""
-_COPIES: Final = {"thumbnail", "screen"}
+_SCREEN: Final = {"application/pdf": "page-1", "video/mp4": "poster"}
+"""Which copy is shown at the size of a screen, of what is no picture."""
+_COPY: Final = re.compile(r"thumbnail|screen|poster|page-[1-9][0-9]?")
+_DRAWN: Final = {*_SAFE, "image/heic", *_SCREEN}
 _POLICY: Final = "default-src 'none'; sandbox; frame-ancestors 'none'"
 _PLAIN: Final = re.compile(r"[^A-Za-z0-9._ -]")
 
@@ -43,6 +46,7 @@ async def show(request: Request) -> Response:
         "exhibit.html",
         exhibit=await _exhibit(request),
         words=WORDS,
+        drawn=_DRAWN,
         now=await uploads.now(request),
     )
 
@@ -50,16 +54,19 @@ async def show(request: Request) -> Response:
 async def file(request: Request) -> Response:
     """The file itself, or a derived copy of it, checked while it streams.
 
-    ``?copy=thumbnail`` or ``screen`` asks for a smaller picture without metadata; where none was
-    derived it is the file. The reading is noted for the parties, but for a thumbnail's.
+    ``?copy=thumbnail``, ``screen`` or ``page-2`` … asks for a smaller picture without metadata;
+    where none was derived it is the file. The reading is noted for the parties, but for a
+    thumbnail's.
     """
     exhibit = await _exhibit(request)
     setting: Setting = request.app.state.setting
     office = setting.office
     key = ids.key(exhibit["id"], "ex")
-    copy = request.query_params.get("copy")
+    copy = request.query_params.get("copy", "")
+    if copy == "screen":
+        copy = _SCREEN.get(exhibit["mediaType"], copy)
     async with office.work(session.viewer_of(request), key) as work:
-        blob = await _opened(work, key, copy if copy in _COPIES else None)
+        blob = await _opened(work, key, copy if _COPY.fullmatch(copy) else None)
     media_type = blob.plaintext.media_type
     kept = media_type in _SAFE and "download" not in request.query_params
     headers = {
