@@ -8,6 +8,7 @@ and root still verify.
 import asyncio
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -19,7 +20,7 @@ from evidence import bundle
 from evidence.body import Body
 from evidence.bundle import Contents
 from evidence.errors import StoreFailed
-from odr import policy
+from odr import custody, policy
 from odr.errors import NotFound, Unavailable
 from odr.models.cases import Case
 from odr.models.states import Channel
@@ -37,12 +38,16 @@ _TALK: Final = frozenset({Act.SEND_MESSAGE.value, Act.REPORT_MESSAGE.value})
 _ONE_MOMENT: Final = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
 
-async def export(office: Office, viewer: Viewer, number: str) -> Path:
-    """Write the bundle of a case to a file of its own; who asked removes it.
+async def export(
+    office: Office, viewer: Viewer, number: str, extra: Mapping[str, bytes] | None = None
+) -> Path:
+    """Write the bundle of a case to a file of its own; who asked removes it, and its folder.
 
+    ``extra`` are further files for extra/, by their names.
     ``NotFound`` for whoever has no seat in the case and is not the operator; ``Unavailable`` if
     the store fails, and nothing is left then.
     """
+    policy.require(viewer, "read")
     async with office.connected() as conn, conn.begin():
         await conn.execute(_ONE_MOMENT)
         at = (await conn.execute(text("SELECT service_now()"))).scalar_one()
@@ -58,7 +63,11 @@ async def export(office: Office, viewer: Viewer, number: str) -> Path:
             path,
             name=f"concord-{case.number}",
             made=at,
-            extra={"case.json": orjson.dumps(about, option=orjson.OPT_INDENT_2)},
+            extra={
+                "case.json": orjson.dumps(about, option=orjson.OPT_INDENT_2),
+                "custody.jsonld": custody.graph(case.id, case.number, contents),
+                **(extra or {}),
+            },
         )
     except BaseException as error:
         await asyncio.to_thread(shutil.rmtree, folder)
