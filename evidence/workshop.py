@@ -17,8 +17,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,9 +28,12 @@ from evidence.wire import Asked, Examined, Frame
 READ_FACTOR = 3
 """How often a darkroom may read a file in all, and a little more for small ones."""
 
+PROGRAM = (sys.executable, "-m", "evidence.darkroom")
 _READ_FREE = 64 * 1024 * 1024
 _TOP = Path(__file__).resolve().parents[1]
 _PIECE = 256 * 1024
+_END_SECONDS = 2.0
+_END_TRIES = 100
 
 Read = Callable[[int, int], Awaitable[bytes]]
 
@@ -63,13 +65,21 @@ class Spent:
 
 
 class Workshop:
-    """A pool of darkrooms; close it at the end. `spent` is told of each one that ended."""
+    """A pool of darkrooms; close it at the end.
+
+    `spent` is told of each one that ended. `program` is how one is started, before its limits.
+    """
 
     def __init__(
-        self, limits: Limits | None = None, spent: Callable[[Spent], None] | None = None
+        self,
+        limits: Limits | None = None,
+        spent: Callable[[Spent], None] | None = None,
+        *,
+        program: Sequence[str] = PROGRAM,
     ) -> None:
         self.limits = limits or Limits()
         self._spent = spent
+        self._program = program
         self._idle: list[_Darkroom] = []
         self._busy = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -79,21 +89,24 @@ class Workshop:
 
         Waits while all darkrooms are busy. Undecodable, with its reason, if the file ended its
         darkroom by memory, time or a crash, or made it say nonsense; NotAnswered if it took too
-        long by the clock on the wall, which a busy machine may explain, or no darkroom can be
-        started. What `read` raises goes through.
+        long by the clock on the wall, which a busy machine may explain, if somebody killed the
+        darkroom (a machine short of memory ends darkrooms first), or if none can be started. What
+        `read` raises goes through.
         """
         await self._enter()
         darkroom: _Darkroom | None = None
         try:
-            darkroom = self._idle.pop() if self._idle else await _Darkroom.opened(self.limits)
+            darkroom = self._ready() or await _Darkroom.opened(self._program, self.limits)
             async with asyncio.timeout(self.limits.wall_seconds):
                 examined = await darkroom.examine(asked, read)
         except TimeoutError as error:
             raise NotAnswered("the darkroom", "wall_time") from error
+        except _SourceError as error:
+            raise error.cause from None
         except (Malformed, OSError) as error:
             if darkroom is None:
                 raise NotAnswered("the darkroom", "it does not start") from error
-            reason = "nonsense" if isinstance(error, Malformed) else darkroom.why()
+            reason = "nonsense" if isinstance(error, Malformed) else await darkroom.why()
             raise Undecodable(reason) from error
         else:
             if darkroom.left > 0 and examined.failed not in {"memory", "crashed"}:
@@ -109,6 +122,15 @@ class Workshop:
         """End all darkrooms that do nothing; those that work end with their file's answer."""
         while self._idle:
             self._end(self._idle.pop())
+
+    def _ready(self) -> "_Darkroom | None":
+        """One that is idle and has not been killed meanwhile."""
+        while self._idle:
+            darkroom = self._idle.pop()
+            if darkroom.lives():
+                return darkroom
+            self._end(darkroom)
+        return None
 
     def _end(self, darkroom: "_Darkroom") -> None:
         spent = darkroom.end()
@@ -139,6 +161,14 @@ class Workshop:
                 return
 
 
+class _SourceError(Exception):
+    """What a source raised, kept apart from what the line to a darkroom raises."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__()
+        self.cause = cause
+
+
 class _Darkroom:
     """One process and the line to it; not tied to an event loop between two calls."""
 
@@ -149,11 +179,11 @@ class _Darkroom:
         self.left = left
 
     @classmethod
-    async def opened(cls, limits: Limits) -> "_Darkroom":
+    async def opened(cls, program: Sequence[str], limits: Limits) -> "_Darkroom":
         """Start a process and wait until it is ready; OSError or Malformed if it is not."""
         ours, theirs = socket.socketpair()
         try:
-            process = await asyncio.to_thread(_start, limits, theirs)
+            process = await asyncio.to_thread(_start, program, limits, theirs)
         except BaseException:
             ours.close()
             raise
@@ -185,25 +215,47 @@ class _Darkroom:
             allowed -= size
             if allowed < 0:
                 raise Malformed("a file is not read for ever")
-            found = await read(start, size)
+            try:
+                found = await read(start, size)
+            except (OSError, Malformed) as error:
+                raise _SourceError(error) from error
             await self._say(Frame({"say": "bytes"}, found))
         return wire.read_done(frame)
 
-    def why(self) -> str:
-        """Tell why the process ended."""
-        return "cpu_time" if -self.end().status == signal.SIGXCPU else "crashed"
+    async def why(self) -> str:
+        """Tell why the process ended by itself; NotAnswered if somebody killed it."""
+        for _ in range(_END_TRIES):
+            if not self.lives():
+                break
+            await asyncio.sleep(_END_SECONDS / _END_TRIES)
+        else:
+            return "crashed"  # it hung up and lives on
+        status = -self.end().status
+        if status == signal.SIGKILL:
+            raise NotAnswered("the darkroom", "killed")
+        return "cpu_time" if status == signal.SIGXCPU else "crashed"
+
+    def lives(self) -> bool:
+        """Whether the process is there."""
+        if self._ended is None:
+            self._reap(os.WNOHANG)
+        return self._ended is None
 
     def end(self) -> Spent:
         """Kill the process if it is there, and give what it had used."""
-        if self._ended is None:
-            self._line.close()
-            with suppress(ProcessLookupError):
-                os.kill(self._process.pid, signal.SIGKILL)
-            pid, status, used = os.wait4(self._process.pid, 0)
+        self._line.close()
+        if self.lives():
+            os.kill(self._process.pid, signal.SIGKILL)  # not reaped, so it is still this one
+            self._reap(0)
+        assert self._ended is not None
+        return self._ended
+
+    def _reap(self, options: int) -> None:
+        pid, status, used = os.wait4(self._process.pid, options)
+        if pid:
             self._process.returncode = os.waitstatus_to_exitcode(status)
             seconds = used.ru_utime + used.ru_stime
             self._ended = Spent(pid, self._process.returncode, seconds, used.ru_maxrss)
-        return self._ended
 
     async def _say(self, frame: Frame) -> None:
         await asyncio.get_running_loop().sock_sendall(self._line, wire.pack(frame))
@@ -223,10 +275,10 @@ class _Darkroom:
         return bytes(gathered)
 
 
-def _start(limits: Limits, line: socket.socket) -> subprocess.Popen[bytes]:
+def _start(program: Sequence[str], limits: Limits, line: socket.socket) -> subprocess.Popen[bytes]:
     """Start a darkroom, without our environment, which may hold secrets, and without our files."""
     return subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, "-m", "evidence.darkroom", json.dumps(asdict(limits))],
+        [*program, json.dumps(asdict(limits))],
         stdin=line.fileno(),
         stdout=subprocess.DEVNULL,
         cwd=_TOP,
