@@ -88,6 +88,10 @@ class NotCosigned(VaultError):
         self.said = said
 
 
+class NotStamped(VaultError):
+    """A time-stamping authority refused, or what it said is good no longer; accuses nobody."""
+
+
 class StoreError(VaultError):
     """The root of what a store can answer."""
 
