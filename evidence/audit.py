@@ -3,7 +3,8 @@
 It reads the tables and the store as they are, trusting neither. What it cannot see is a history
 rewritten as a whole, log included, by somebody who also holds the keys: witnesses, those who
 follow the log, the receipts that depositors hold and the bundles that were exported can. Not bound
-to anything: a blob's `created` and `retained_at`.
+to anything: a blob's `created` and `retained_at`, an entry's `recorded` once it has its place, and
+what is computed from files.
 """
 
 from collections.abc import Iterator
@@ -37,10 +38,18 @@ _RECORD = text(
 )
 
 _STRAY = text(
-    "SELECT 'vault_entries' AS name, stream, seq FROM vault_entries e"
-    " WHERE NOT EXISTS (SELECT FROM vault_streams s WHERE s.id = e.stream)"
-    " UNION ALL SELECT 'vault_receipts', stream, seq FROM vault_receipts r"
-    " WHERE NOT EXISTS (SELECT FROM vault_entries e WHERE e.stream = r.stream AND e.seq = r.seq)"
+    "SELECT 'vault_entries ' || stream || ' ' || seq AS name, 'belongs to nothing' AS what"
+    " FROM vault_entries e WHERE NOT EXISTS (SELECT FROM vault_streams s WHERE s.id = e.stream)"
+    " UNION ALL SELECT 'vault_receipts ' || stream || ' ' || seq, 'belongs to nothing'"
+    " FROM vault_receipts r WHERE NOT EXISTS ("
+    "SELECT FROM vault_entries e WHERE e.stream = r.stream AND e.seq = r.seq)"
+    " UNION ALL SELECT 'vault_blobs ' || blob,"
+    " 'is missing, and entry ' || seq || ' of stream ' || stream || ' names it'"
+    " FROM vault_entries e WHERE blob IS NOT NULL"
+    " AND NOT EXISTS (SELECT FROM vault_blobs b WHERE b.id = e.blob)"
+    " UNION ALL SELECT 'vault_logs ' || origin, 'is missing, and ' || count(*) || ' entries have a"
+    " place in it' FROM vault_leaves l"
+    " WHERE NOT EXISTS (SELECT FROM vault_logs o WHERE o.origin = l.origin) GROUP BY origin"
 )
 
 _NAMED = text(
@@ -56,7 +65,7 @@ async def audit(conn: AsyncConnection, vault: Vault) -> Report:
     2. Every receipt is signed by the vault's key and is for its entry.
     3. Every stream has as many entries as it says, the last with the leaf hash it says; every
        record that was closed has the root that was frozen.
-    4. No entry lacks its stream, no receipt its entry.
+    4. No entry lacks its stream or its file's row, no receipt its entry, no place its log.
     5. Every blob is in the store as its row says, retained where that is confirmed, opens with
        its key, is the file with the row's digests, and agrees with each entry that names it.
     6. Every entry has one place in the log of its year, or waits for one; each log's root and
@@ -67,7 +76,7 @@ async def audit(conn: AsyncConnection, vault: Vault) -> Report:
     for number, (told, step) in enumerate(
         (
             ("entries, receipts and streams", run.check_streams),
-            ("rows that belong to nothing", run.check_strays),
+            ("rows that belong to nothing, or are missing", run.check_strays),
             ("blobs and their objects in the store", run.check_blobs),
             ("places in logs, and the files of these", run.check_logs),
         ),
@@ -189,7 +198,7 @@ class _Audit:
     async def check_strays(self) -> int:
         rows = (await self._conn.execute(_STRAY)).all()
         for row in rows:
-            self._note(f"{row.name} {row.stream} {row.seq}", "belongs to nothing")
+            self._note(row.name, row.what)
         return len(rows)
 
     # 5

@@ -86,6 +86,7 @@ async def _check_log(
     if len(leaves) != state.size or root != state.root:
         note(where, "root: not that of the entries")
     _check_checkpoint(vault, state, note)
+    await _check_parts(vault, state, data, note, unchecked)
     await _check_files(vault, state, data[: state.size], leaves, note, unchecked)
     await _check_released(conn, vault, state, note, unchecked)
     return len(data)
@@ -192,3 +193,56 @@ async def _check_left_out(conn: AsyncConnection, note: Note) -> None:
     for row in await conn.execute(_LEFT_OUT):
         where = f"vault_entries {row.stream} {row.seq}"
         note(where, "has a place in a log and waits for one" if row.placed else "is in no log")
+
+
+async def _check_parts(
+    vault: Vault,
+    state: State,
+    data: list[bytes],
+    note: Note,
+    unchecked: Callable[[str], None],
+) -> None:
+    """Compare the files from when the log was shorter, and those that a crash left: all are public.
+
+    One that was tidied away is not missed (C2SP tlog-tiles), one of a longer log is of later.
+    """
+    prefix = log.object_key(state.origin, "")
+    size = state.size
+    whole = {one.path for one in tile.new_tiles(0, size)}
+    whole |= {one.path for one in tile.new_bundles(0, size)}
+    content = _Content(data)
+    try:
+        there = [one.key.removeprefix(prefix) async for one in vault.store.keys(prefix)]
+        for path in sorted({*there} - whole - {log.CHECKPOINT}):
+            where = f"the store's {prefix}{path}"
+            found = await log.read(vault.store, state.origin, path)
+            try:
+                expected = content.of(tile.read_path(path))
+            except Malformed:
+                note(where, "is no file of a log")
+                continue
+            if expected is None:
+                unchecked(f"{where}: it is of more entries than have a place")
+            elif found != expected:
+                note(where, "is not what the entries make of it")
+    except (NotStored, StoreFailed) as error:
+        unchecked(f"the store's {prefix}: {error}")
+
+
+class _Content:
+    """What the entries of a log make of its files, of those as well that it had when shorter."""
+
+    def __init__(self, data: list[bytes]) -> None:
+        self._data = data
+        leaves = [merkle.leaf_hash(one) for one in data]
+        grown = tree.grow(0, leaves, {}) if leaves else {}
+        self._tiles = {(one.level, one.number): content for one, content in grown.items()}
+
+    def of(self, one: tile.Tile | tile.Bundle) -> bytes | None:
+        """Give a file's bytes; None if it needs more entries than there are."""
+        if isinstance(one, tile.Bundle):
+            entries_there = self._data[one.first : one.first + one.width]
+            return tile.encode_bundle(entries_there) if len(entries_there) == one.width else None
+        content = self._tiles.get((one.level, one.number), b"")
+        size = one.width * merkle.HASH_SIZE
+        return content[:size] if len(content) >= size else None
