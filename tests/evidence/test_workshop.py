@@ -124,7 +124,7 @@ def pid_of(bench):
 async def test_a_darkroom_that_was_killed_while_idle_is_replaced(bench):
     await bench.examine()
     os.kill(pid := pid_of(bench), signal.SIGKILL)
-    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    await asyncio.to_thread(os.waitid, os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     assert (await bench.examine()).failed is None
     assert len(bench.ended) == 1
 
