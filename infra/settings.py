@@ -108,6 +108,18 @@ def _witnesses(value: Any) -> Any:
     return tuple(found)
 
 
+def _urls(value: Any) -> Any:
+    """Read ``URL, URL``."""
+    if not isinstance(value, str):
+        return value
+    found = tuple(one.strip() for one in value.split(","))
+    if len(set(found)) != len(found) or not all(
+        urlsplit(one).scheme in ("http", "https") for one in found
+    ):
+        raise ValueError("must be URLs of http or https with commas between, each once")
+    return found
+
+
 def _no_slash(value: str) -> str:
     return value.rstrip("/")
 
@@ -118,6 +130,7 @@ MailUrl = Annotated[SecretStr, _url_of("smtp", "smtps")]
 ClamdUrl = Annotated[str, _url_of("unix", "tcp")]
 Approvals = Annotated[dict[str, int], BeforeValidator(_amounts)]
 Witnesses = Annotated[tuple[Known, ...], BeforeValidator(_witnesses)]
+Urls = Annotated[tuple[str, ...], BeforeValidator(_urls)]
 HttpUrl = Annotated[str, _url_of("http", "https"), AfterValidator(_no_slash)]
 
 
@@ -177,6 +190,12 @@ class Settings(BaseModel):
         (),
         description="who cosigns the log's checkpoints: `https://witness.example name+id+key`, its"
         " further keys behind, the next witness after a comma",
+    )
+    timestamp_urls: Urls = Field(
+        (), description="authorities that stamp checkpoints (RFC 3161), with commas between"
+    )
+    timestamp_roots: Path | None = Field(
+        None, description="the root certificates of those authorities, one PEM file"
     )
 
     mail_url: MailUrl | None = Field(
@@ -272,6 +291,8 @@ class Settings(BaseModel):
             yield f"{_name('s3_access_key')} and {_name('s3_secret_key')} go together"
         if not self._is_s3 and (self.s3_endpoint or self.s3_access_key or self.s3_region):
             yield f"S3 is described, but {_name('store')} is not s3://bucket"
+        if bool(self.timestamp_urls) != (self.timestamp_roots is not None):
+            yield f"{_name('timestamp_urls')} and {_name('timestamp_roots')} go together"
         if (self.rail is Rail.FAKE) != (self.rail_url is not None):
             yield f"{_name('rail_url')} goes with {_name('rail')}=fake, and only with it"
         if self.base_url.startswith("http://") and urlsplit(self.base_url).hostname not in LOOPBACK:

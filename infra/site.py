@@ -13,16 +13,19 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from cryptography import x509
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from evidence.stamping import Authority
 from infra import mail, witnesses, worker
 from infra.mail import FolderMail
 from infra.parts import Parts
 from infra.rail.app import SIGNATURE
 from infra.settings import Mode, Rail
+from infra.witnesses import Outsiders
 from infra.worker import Duty, Outside, Worker
 from odr import payouts
 from odr.errors import Invalid
@@ -116,11 +119,19 @@ async def working(site: Site, redis_url: str | None = None) -> AsyncIterator[Non
 
 
 async def _attesting(parts: Parts, stack: AsyncExitStack) -> list[Duty]:
-    """What is asked of witnesses, each by its own duty."""
+    """What is asked of witnesses and authorities, each by its own duty."""
     client = httpx.AsyncClient(timeout=witnesses.TIMEOUT_SECONDS, trust_env=False)
     await stack.enter_async_context(client)
-    post = witnesses.poster(client)
-    return witnesses.duties(parts.office, post, parts.settings.witnesses, worker.report)
+    settings = parts.settings
+    roots: tuple[x509.Certificate, ...] = ()
+    if settings.timestamp_roots is not None:
+        pem = await asyncio.to_thread(settings.timestamp_roots.read_bytes)
+        roots = tuple(x509.load_pem_x509_certificates(pem))
+    outsiders = Outsiders(
+        witnesses=settings.witnesses,
+        authorities=[Authority(url, roots) for url in settings.timestamp_urls],
+    )
+    return witnesses.duties(parts.office, client, outsiders, worker.report)
 
 
 async def _rail(parts: Parts, stack: AsyncExitStack) -> PaymentRail:

@@ -1,26 +1,31 @@
-"""What the worker asks of outsiders about the log: witnesses, for cosignatures of its checkpoints.
+"""What the worker asks of outsiders about the log: cosignatures of witnesses, and timestamps.
 
-Each witness has a duty of its own, so that a slow one delays neither the log nor another. One that
-refuses or does not answer is asked again later, each time twice as late, for each log by itself.
+Each witness and each authority has a duty of its own, so that a slow one delays neither the log nor
+another. One that refuses or does not answer is asked again later, each time twice as late, for each
+log by itself.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 import httpx
 from sqlalchemy import text
 
-from evidence import testimony
+from evidence import stamping, testimony, timestamp
 from evidence.errors import NotAnswered, VaultError
+from evidence.stamping import Authority
 from evidence.testimony import Known, Post, Reply
 from infra.worker import Duty
 from odr.work import Office
 
 SECONDS: Final = 5.0
 """How long after a checkpoint its witnesses are asked at the latest."""
+
+STAMP_SECONDS: Final = 30.0
+"""How often it is asked whether a timestamp is due."""
 
 REST_SECONDS_MAX: Final = 600.0
 ANSWER_BYTES_MAX: Final = 64 * 1024
@@ -55,18 +60,27 @@ class Patience:
     now: Callable[[], float] = monotonic
     _failed: dict[str, tuple[int, float]] = field(default_factory=dict)
 
-    def rests(self, what: str) -> bool:
-        """Whether it failed too short a time ago."""
-        return self._failed.get(what, (0, 0.0))[1] > self.now()
-
-    def fail(self, what: str) -> None:
-        """Let it rest."""
-        times = self._failed.get(what, (0, 0.0))[0] + 1
-        self._failed[what] = times, self.now() + min(SECONDS * 2.0**times, REST_SECONDS_MAX)
-
-    def succeed(self, what: str) -> None:
-        """Forget that it failed."""
-        self._failed.pop(what, None)
+    async def attempt(
+        self,
+        what: str,
+        work: Coroutine[Any, Any, object],
+        report: Callable[[BaseException], object],
+    ) -> None:
+        """Do the work, but if it failed too short a time ago; a failure is reported."""
+        times, until = self._failed.get(what, (0, 0.0))
+        if until > self.now():
+            work.close()
+            return
+        try:
+            await work
+        except VaultError as error:
+            self._failed[what] = (
+                times + 1,
+                self.now() + min(SECONDS * 2.0**times, REST_SECONDS_MAX),
+            )
+            report(error)
+        else:
+            self._failed.pop(what, None)
 
 
 @dataclass(slots=True)
@@ -83,26 +97,65 @@ class Asking:
         """Ask about each log once; a refusal is reported and stops no other log."""
         engine, store = self.office.engine, self.office.vault.store
         for state in await testimony.waiting(engine, self.witness):
-            if self.patience.rests(state.origin):
-                continue
-            async with engine.connect() as conn:
-                now: datetime = (await conn.execute(_NOW)).scalar_one()
-            try:
-                await testimony.ask(engine, store, self.post, self.witness, state, now)
-            except VaultError as error:
-                self.patience.fail(state.origin)
-                self.report(error)
-            else:
-                self.patience.succeed(state.origin)
+            now = await _now(self.office)
+            ask = testimony.ask(engine, store, self.post, self.witness, state, now)
+            await self.patience.attempt(state.origin, ask, self.report)
         return False
 
 
+@dataclass(slots=True)
+class Stamping:
+    """Has one authority stamp what is due, and renew what ends."""
+
+    office: Office
+    post: Post
+    authority: Authority
+    report: Callable[[BaseException], object]
+    patience: Patience = field(default_factory=Patience)
+
+    async def turn(self) -> bool:
+        """Ask once for each log, and for each timestamp that ends soon."""
+        engine = self.office.engine
+        given = engine, self.post, self.authority
+        now = await _now(self.office)
+        for state in await stamping.waiting(engine, self.authority, now):
+            stamp = stamping.stamp(*given, state, now)
+            await self.patience.attempt(state.origin, stamp, self.report)
+        for chain in await stamping.ending(engine, self.authority, now):
+            renew = stamping.renew(*given, chain, now)
+            await self.patience.attempt("renewals", renew, self.report)
+        return False
+
+
+async def _now(office: Office) -> datetime:
+    async with office.engine.connect() as conn:
+        now: datetime = (await conn.execute(_NOW)).scalar_one()
+    return now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outsiders:
+    """Who attests to the log: its witnesses, and the authorities that stamp its checkpoints."""
+
+    witnesses: Sequence[Known] = ()
+    authorities: Sequence[Authority] = ()
+
+
 def duties(
-    office: Office, post: Post, known: Sequence[Known], report: Callable[[BaseException], object]
+    office: Office,
+    client: httpx.AsyncClient,
+    outsiders: Outsiders,
+    report: Callable[[BaseException], object],
 ) -> list[Duty]:
-    """Give the worker's duties toward each witness."""
-
-    def one(witness: Known) -> Callable[[], Awaitable[bool]]:
-        return Asking(office, post, witness, report).turn
-
-    return [Duty(f"ask_{each.name}", one(each), seconds=SECONDS) for each in known]
+    """Give the worker's duties toward each witness and each authority."""
+    post = poster(client)
+    found = [
+        Duty(f"ask_{one.name}", Asking(office, post, one, report).turn, seconds=SECONDS)
+        for one in outsiders.witnesses
+    ]
+    post = poster(client, timestamp.QUERY)
+    found += [
+        Duty(f"stamp_{one.url}", Stamping(office, post, one, report).turn, seconds=STAMP_SECONDS)
+        for one in outsiders.authorities
+    ]
+    return found

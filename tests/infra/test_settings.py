@@ -72,6 +72,16 @@ def test_witnesses_are_read_with_their_keys():
             settings.read({"CONCORD_WITNESSES": told})
 
 
+def test_authorities_are_read_with_their_roots():
+    told = {"CONCORD_TIMESTAMP_URLS": "https://a.example/tsa, http://b.example"}
+    roots = {"CONCORD_TIMESTAMP_ROOTS": "/etc/concord/roots.pem"}
+    found = settings.read(told | roots)
+    assert found.timestamp_urls == ("https://a.example/tsa", "http://b.example")
+    for wrong in (told, roots, roots | {"CONCORD_TIMESTAMP_URLS": "a.example"}):
+        with pytest.raises(SettingsError, match="CONCORD_TIMESTAMP_URLS"):
+            settings.read(wrong)
+
+
 def test_an_empty_variable_is_not_set():
     assert settings.read({"CONCORD_PORT": "", "CONCORD_REDIS_URL": ""}) == settings.read({})
 

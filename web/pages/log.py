@@ -10,7 +10,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from evidence import log, testimony, tile
+from evidence import log, stamping, testimony, tile
 from evidence.errors import LogMissing, Malformed, NotStored
 from web.setting import Setting
 from web.templating import page
@@ -33,6 +33,7 @@ async def listing(request: Request) -> Response:
     async with _setting(request).office.connected() as conn:
         known = await log.states(conn)
         words = {one.origin: await testimony.words(conn, one.origin) for one in known}
+        stamps = {one.origin: await stamping.words(conn, one.origin) for one in known}
     logs = [
         {
             "origin": state.origin,
@@ -45,6 +46,10 @@ async def listing(request: Request) -> Response:
             "witnesses": [
                 {"name": one.name, "size": one.size, "cosignedAt": one.time.isoformat()}
                 for one in words[state.origin]
+            ],
+            "timestamps": [
+                {"authority": one.authority, "size": one.size, "stampedAt": one.time.isoformat()}
+                for one in stamps[state.origin]
             ],
         }
         for state in known
