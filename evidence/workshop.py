@@ -18,6 +18,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -182,15 +183,23 @@ class _Darkroom:
     async def opened(cls, program: Sequence[str], limits: Limits) -> "_Darkroom":
         """Start a process and wait until it is ready; OSError or Malformed if it is not."""
         ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        starting = asyncio.ensure_future(asyncio.to_thread(_start, program, limits, theirs))
         try:
-            process = await asyncio.to_thread(_start, program, limits, theirs)
+            # A thread cannot be stopped: whoever gives up now waits, and ends what it started.
+            await asyncio.wait({starting})
         except BaseException:
-            ours.close()
+            while not starting.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait({starting})
+            if starting.exception() is None:
+                cls(starting.result(), ours, 0).end()
             raise
         finally:
             theirs.close()
-        ours.setblocking(False)
-        made = cls(process, ours, limits.files_max)
+            if starting.done() and starting.exception() is not None:
+                ours.close()
+        made = cls(starting.result(), ours, limits.files_max)
         try:
             async with asyncio.timeout(limits.start_seconds):
                 await made._greet()

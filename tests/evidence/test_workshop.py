@@ -106,6 +106,17 @@ async def test_work_that_is_broken_off_ends_its_darkroom_and_no_other(bench):
     assert (await bench.examine()).failed is None
 
 
+@pytest.mark.parametrize("turns", [1, 2, 3, 20])
+async def test_who_gives_up_while_a_darkroom_starts_leaves_none(bench, turns):
+    working = asyncio.create_task(bench.examine())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    assert (await bench.examine()).failed is None
+
+
 @pytest.mark.parametrize("error", [ZeroDivisionError, ConnectionResetError, Malformed, StoreFailed])
 async def test_a_source_that_fails_is_told_as_it_is(bench, error):
     async def broken(_, __):
