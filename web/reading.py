@@ -48,7 +48,13 @@ async def read(request: Request, name: str, **variables: Any) -> dict[str, Any]:
 async def _run(
     request: Request, name: str, variables: dict[str, Any], viewer: Viewer
 ) -> dict[str, Any]:
-    setting: Setting = request.app.state.setting
+    return await ask(request.app.state.setting, viewer, name, variables)
+
+
+async def ask(
+    setting: Setting, viewer: Viewer, name: str, variables: dict[str, Any]
+) -> dict[str, Any]:
+    """The data of the document ``name``, as ``viewer``, where there is no request."""
     result = await setting.endpoint.execute(
         document(name), variables, context=context(setting, viewer)
     )

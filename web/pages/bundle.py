@@ -6,9 +6,9 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from odr import bundles, numbers
+from odr import numbers
 from odr.errors import Invalid, NotFound
-from web import session
+from web import archive, session
 from web.setting import Setting
 
 _TYPE: Final = "application/zip"
@@ -21,7 +21,8 @@ async def download(request: Request) -> Response:
     except Invalid as error:
         raise NotFound from error
     setting: Setting = request.app.state.setting
-    made = await bundles.export(setting.office, session.viewer_of(request), number)
+    viewer = session.viewer_of(request)
+    made = await archive.export(setting, viewer, request.state.wording, number)
     return FileResponse(
         made,
         media_type=_TYPE,
