@@ -125,16 +125,18 @@ class Quarantine:
     child: Callable[[UUID], UUID]
     scanner: Scanner | None = None
 
-    async def admit(self, conn: AsyncConnection, blob: UUID, *, at: datetime) -> None:
-        """Let a blob wait, leased to the caller until LEASE from `at`."""
+    async def admit(
+        self, conn: AsyncConnection, blob: UUID, *, at: datetime, leased: bool = True
+    ) -> None:
+        """Let a blob wait, leased to the caller until LEASE from `at`, or for anybody to claim."""
         await conn.execute(
             insert(_inspections).values(
                 blob=blob,
                 state=InspectionState.WAITING,
                 flags=[],
                 facts={},
-                tries=1,
-                leased_until=at + LEASE,
+                tries=1 if leased else 0,
+                leased_until=at + LEASE if leased else at,
                 begun=at,
             )
         )

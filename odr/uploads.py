@@ -126,7 +126,10 @@ async def deposit(
     if not taken:
         await _removed(office, blob_id, at)
         raise TooMuch(limit="unused_uploads", maximum=UNUSED_MAX)
-    await _look(office, upload_id, blob)
+    if office.inspected_within:
+        await _look(office, upload_id, blob)
+    else:
+        office.wake()
     return upload_id
 
 
@@ -134,7 +137,6 @@ async def _look(office: Office, upload_id: UUID, blob: Blob) -> None:
     """Look at a new file, for so long; a harmful one goes with its upload and is ``Invalid``."""
     try:
         async with asyncio.timeout(office.inspected_within.total_seconds()):
-            await asyncio.sleep(0)  # no time at all is over before anything is begun
             outcome = await office.quarantine.examine(blob, at=blob.created)
     except (TimeoutError, NotAnswered, StoreFailed):
         async with office.work(SERVICE, policy.NOBODY) as work:
@@ -207,7 +209,8 @@ async def _recorded(work: Work, blob: Blob, filename: str) -> bool:
             at=work.at,
         )
     )
-    await work.office.quarantine.admit(work.conn, blob.id, at=work.at)
+    at_once = bool(work.office.inspected_within)
+    await work.office.quarantine.admit(work.conn, blob.id, at=work.at, leased=at_once)
     return True
 
 

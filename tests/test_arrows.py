@@ -77,3 +77,17 @@ def test_the_offline_verifier_loads_the_standard_library_and_cryptography_only()
     assert "evidence" in loaded
     strangers = loaded - sys.stdlib_module_names - VERIFIER_MAY_LOAD
     assert not strangers
+
+
+DECODERS = {"PIL", "pillow_heif", "pypdfium2", "pypdfium2_raw", "av"}
+
+
+def test_the_service_loads_no_library_that_decodes_files():
+    """Hostile files are opened in processes of their own; nothing that decodes is at hand here."""
+    script = "import sys, infra.site; print(*{name.split('.')[0] for name in sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=TOP, capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert "evidence" in loaded
+    assert not loaded & DECODERS

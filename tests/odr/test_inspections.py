@@ -120,6 +120,16 @@ async def test_what_is_not_through_in_time_is_finished_by_the_worker(counter):
     assert (await counter.open(exhibit, "screen")).state is BlobState.ACCEPTED
 
 
+async def test_what_takes_too_long_is_left_to_the_worker(counter):
+    case = await counter.case()
+    upload = await counter.give(inspected_within=timedelta(microseconds=1))
+    with pytest.raises(Unavailable):
+        await counter.submit(case, upload)
+    while await uploads.inspect(counter.desk):
+        pass
+    assert await counter.submit(case, upload)
+
+
 async def test_what_a_crash_left_is_finished_by_the_worker(counter):
     case = await counter.case()
     upload = await counter.give(inspected_within=AT_ONCE)
