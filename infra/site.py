@@ -40,7 +40,7 @@ from schema.http import Endpoint, TurnedAway
 from schema.limits import Buckets, LocalBuckets
 from schema.reader.connections import Connections
 from web import app as pages
-from web import reading
+from web import reading, session
 from web.setting import DemoPerson, Setting
 from web.wording import Wording
 
@@ -77,6 +77,7 @@ async def opened(
             examples=_examples() if parts.settings.mode is not Mode.PRODUCTION else None,
             buckets=LocalBuckets() if buckets is None else buckets,
             actor=lambda asked: str(asked.actor.account_id),
+            reads=lambda asked: asked.actor.may("read"),
         )
         setting = Setting(
             endpoint=endpoint,
@@ -163,6 +164,9 @@ def _asker(parts: Parts) -> Any:
             raise TurnedAway(
                 401, "UNAUTHENTICATED", "Sign in, or send a token.", {"www-authenticate": "Bearer"}
             )
+        # A token is sent by programs only; a cookie goes wherever a browser is led.
+        if not session.by_token(request) and not session.is_own(request):
+            raise TurnedAway(403, "ORIGIN", "Another site's page sent this.")
         return Context(parts.office, viewer)
 
     return context

@@ -235,6 +235,7 @@ async def opened(work: Work, exhibit_id: UUID, copy: str | None = None) -> Blob:
     ``copy`` is its kind (``thumbnail``, ``screen``, ``poster``, ``page-1`` …). The reading is
     noted, but for a thumbnail, which lists show without being asked.
     """
+    policy.require(work.actor, "read")
     columns = Exhibit.__table__.c  # type: ignore[attr-defined]  # SQLModel gives every table class its Table
     statement = select(columns.case_id, columns.blob_id).where(
         columns.id == exhibit_id, policy.sees_in_channel(columns.case_id, columns.channel)

@@ -23,7 +23,7 @@ from odr.procedure.acts import Role
 from odr.words import Party, Side
 
 SCOPES: Final = {
-    "read": "Read what the token's organisation may see.",
+    "read": "Read what the token's organisation may see; without it only ids of what was done.",
     "register": "Register people, orders, payments, shipments, bonds and covers.",
     "act": "Act in cases for the token's organisation.",
     "insure": "Decide and pay insurance claims.",

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias, cast
 
 import orjson
+from asyncpg import CharacterNotInRepertoireError
 from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,9 +30,9 @@ from starlette.types import Receive, Scope, Send
 
 from odr.errors import Refused as OdrRefused
 from odr.errors import Unavailable
-from schema import explorer, limits
+from schema import explorer, limits, scopes
 from schema.limits import Buckets, Cost, Limits
-from schema.reader.document import Document, Documents, Refused
+from schema.reader.document import BAD_VARIABLES, Document, Documents, Refused
 from schema.reader.reading import Answer, Reader
 from schema.reader.viewer import Context
 
@@ -64,6 +65,14 @@ class TurnedAway(Exception):  # noqa: N818 - named as one would say it
         self.headers = dict(headers or {})
 
 
+class _Unpaid(Exception):  # noqa: N818 - as above
+    """The actor's bucket did not pay; it will in so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
 @dataclass(frozen=True)
 class Asked:
     """What a request asks."""
@@ -91,7 +100,8 @@ class Endpoint:
     """The GraphQL endpoint: an ASGI application, and ``execute`` for pages in process.
 
     ``introspection`` says for a context whether it may ask for the schema. ``examples`` are the
-    explorer's documents by name; None serves no explorer. ``actor`` names whose bucket pays.
+    explorer's documents by name; None serves no explorer. ``actor`` names whose bucket pays,
+    ``reads`` says who may do more than act (``schema.scopes``).
     """
 
     def __init__(  # noqa: PLR0913 - an endpoint's parts
@@ -104,6 +114,7 @@ class Endpoint:
         examples: Mapping[str, str] | None = None,
         buckets: Buckets | None = None,
         actor: Callable[[Any], str] = lambda _context: "",
+        reads: Callable[[Any], bool] = lambda _context: True,
         refused: Callable[[OdrRefused], GraphQLError | None] = lambda _refused: None,
         documents_max: int = 512,
     ) -> None:
@@ -114,6 +125,7 @@ class Endpoint:
         self._explorer = None if examples is None else explorer.Explorer(examples)
         self._buckets = buckets
         self._actor = actor
+        self._reads = reads
         self._refused = refused
         self._documents = Documents(
             reader.catalogue.core,
@@ -137,19 +149,21 @@ class Endpoint:
         With ``only_query`` an operation that acts is turned away (``TurnedAway``, 405).
         """
         try:
+            if not self._documents.knows(document, operation_name):
+                await self._pay(context, limits.fee(document))
             found = self._document(document, operation_name, context, only_query=only_query)
             values = found.values(variables)
             cost = limits.measure(self.limits, self._reader.catalogue, found, values)
-            if self._buckets is not None:
-                taken = await self._buckets.take(self._actor(context), cost.requested)
-                if not taken.paid:
-                    return self._slow_down(taken.retry_after_seconds)
+            await self._pay(context, cost.requested)
             async with asyncio.timeout(self.limits.execution_seconds_max):
                 answer = await self._reader.execute(found, values, context, variables)
+        except _Unpaid as unpaid:
+            return self._slow_down(unpaid.seconds)
         except Refused as refused:
             return self._failed(_BAD_REQUEST, refused.errors)
-        except GraphQLError as error:
-            return self._failed(_BAD_REQUEST, [error])
+        except (GraphQLError, CharacterNotInRepertoireError) as error:
+            told = error if isinstance(error, GraphQLError) else _NO_TEXT
+            return self._failed(_BAD_REQUEST, [told])
         except (Unavailable, TimeoutError) as error:
             return self._failed(_UNAVAILABLE, [self._unavailable(error)], {"retry-after": "1"})
         except TurnedAway:
@@ -157,6 +171,13 @@ class Endpoint:
         except Exception as error:  # noqa: BLE001 - the wall: whatever is left is a bug, masked
             return self._failed(500, [self._masked(error)])
         return self._answered(answer, cost)
+
+    async def _pay(self, context: Context, cost: int) -> None:
+        """Take the cost from the actor's bucket; ``_Unpaid`` if it does not hold as much."""
+        if self._buckets is not None:
+            taken = await self._buckets.take(self._actor(context), cost)
+            if not taken.paid:
+                raise _Unpaid(taken.retry_after_seconds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
@@ -168,6 +189,8 @@ class Endpoint:
         self, text: str, operation_name: str | None, context: Context, *, only_query: bool
     ) -> Document:
         found = self._documents.get(text, operation_name)
+        if not self._reads(context):
+            scopes.check(found)
         if only_query and not found.is_query:
             raise TurnedAway(405, "METHOD", "GET only reads.", {"allow": "POST"})
         if limits.introspects(found) and not self._introspection(context):
@@ -278,6 +301,9 @@ class Endpoint:
         return GraphQLError("internal error", extensions={"code": INTERNAL, "id": number})
 
 
+_NO_TEXT: Final = GraphQLError(
+    "A text holds a character that no text can hold: U+0000.", extensions={"code": BAD_VARIABLES}
+)
 _NO_INTROSPECTION: Final = "The schema is public as a file; introspection is off here."
 
 

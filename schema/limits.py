@@ -4,9 +4,11 @@ Four looks, from cheap to dear, each refusing before the next spends anything:
 
 1. the text: characters
 2. the parsed document: tokens, depth, aliases, directives, root fields (fragments counted as
-   often as they are spread, without being expanded)
+   often as they are spread, without being expanded), and how often fields have the same name,
+   since validation compares each two of them
 3. the variables: page sizes, the number of nodes, the cost
-4. the actor: a bucket that fills with time and pays the cost
+4. the actor: a bucket that fills with time and pays the cost; for a document that was not read
+   before, first a fee by its length, whether it turns out to be valid or not
 
 The cost is static: one for each root field, relation, embedded object and computed field, one
 for each item of a page, times the sizes of the pages around it; a mutation costs ten more. It is
@@ -14,7 +16,7 @@ told as `extensions.cost` of every answer. This module knows no HTTP.
 """
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, NoReturn, Protocol
@@ -47,6 +49,19 @@ from schema.reader.document import Document, Recent, Refused
 
 LIMIT: Final = "LIMIT"
 MUTATION_COST: Final = 10
+_CHARACTERS_FOR_ONE: Final = 4
+_INTROSPECTED_FOR_ONE: Final = 50
+_LISTS: Final = {
+    "fields": 8,
+    "inputFields": 2,
+    "enumValues": 2,
+    "interfaces": 1,
+    "possibleTypes": 2,
+    "args": 2,
+    "directives": 6,
+}
+"""How long the lists of introspection are on average, rounded up."""
+
 _COSTS_KEPT: Final = 32
 _COSTLY: Final = (Relation, ByTag, Embedded, Json, Computed, Key)
 _TOLD_MAX: Final = 2**53 - 1  # fragments that double reach numbers that JSON cannot carry
@@ -70,6 +85,10 @@ class Limits:
     """`@include` and `@skip`."""
     root_fields_max: int = 20
     """Fields of the operation itself."""
+    pairs_max: int = 6_000
+    """Pairs of fields with the same name in the answer, and of fragments: validation compares."""
+    introspection_max: int = 400_000
+    """Values that `__schema` and `__type` may tell, by the usual length of each list."""
     page_max: int = page.PAGE_MAX
     """`first` or `last` of a connection."""
     nodes_max: int = 10_000
@@ -90,6 +109,15 @@ class Cost:
 
     requested: int
     nodes: int
+    introspected: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        """Both together."""
+        return Cost(
+            self.requested + other.requested,
+            self.nodes + other.nodes,
+            self.introspected + other.introspected,
+        )
 
 
 def check_text(limits: Limits, text: str) -> None:
@@ -107,6 +135,12 @@ def check_document(limits: Limits, document: DocumentNode) -> None:
         directives = found.directives + len(operation.directives or ())
         _at_most("directives", directives, limits.directives_max)
         _at_most("rootFields", found.roots, limits.root_fields_max)
+    _at_most("pairs", _pairs(document), limits.pairs_max)
+
+
+def fee(text: str) -> int:
+    """Give what it costs to read a document that was not read before, in the unit of costs."""
+    return len(text) // _CHARACTERS_FOR_ONE
 
 
 def measure(
@@ -120,6 +154,7 @@ def measure(
         cost = _Meter(limits, catalogue, document, values).measured()
         known.put(sizes, cost)
     _at_most("nodes", cost.nodes, limits.nodes_max)
+    _at_most("introspection", cost.introspected, limits.introspection_max)
     _at_most("cost", cost.requested, limits.cost_max)
     return cost
 
@@ -195,15 +230,17 @@ class _Meter:
         self._document = document
         self._values = values
         self._known: dict[str, Cost] = {}
+        self._told: dict[str, int] = {}
 
     def measured(self) -> Cost:
         document = self._document
         found = self._selections(document.operation.selection_set, document.root.name)
-        extra = MUTATION_COST if document.is_mutation else 0
-        return Cost(found.requested + extra, found.nodes)
+        told = found.introspected // _INTROSPECTED_FOR_ONE
+        extra = told + (MUTATION_COST if document.is_mutation else 0)
+        return found + Cost(extra, 0)
 
     def _selections(self, selection_set: SelectionSetNode | None, type_name: str) -> Cost:
-        requested = nodes = 0
+        found = Cost(0, 0)
         for node in selection_set.selections if selection_set else ():
             if isinstance(node, FieldNode):
                 below = self._field(node, type_name)
@@ -216,9 +253,8 @@ class _Meter:
                 )
             else:
                 continue
-            requested += below.requested
-            nodes += below.nodes
-        return Cost(requested, nodes)
+            found += below
+        return found
 
     def _fragment(self, name: str) -> Cost:
         if name not in self._known:
@@ -231,7 +267,10 @@ class _Meter:
     def _field(self, node: FieldNode, type_name: str) -> Cost:
         name = node.name.value
         if name.startswith("__"):
-            return Cost(0, 0) if node.selection_set is None else Cost(1, 0)
+            told = self._introspected(node.selection_set)
+            return Cost(0, 0) if node.selection_set is None else Cost(1, 0, told)
+        if type_name.startswith("__"):  # a fragment on one of its types, counted where it is spread
+            return Cost(0, 0)
         core = self._catalogue.core
         graphql = core.type_map[type_name].fields[name]  # type: ignore[attr-defined]  # validated
         target = get_named_type(graphql.type)
@@ -247,11 +286,46 @@ class _Meter:
         times = reading.typical if isinstance(reading, Many) else 1
         return Cost(times * (own + below.requested), times * below.nodes)
 
+    def _introspected(self, selection_set: SelectionSetNode | None) -> int:
+        """How many values of the schema a selection tells; a fragment as often as it is spread."""
+        told = 0
+        for node in selection_set.selections if selection_set else ():
+            if isinstance(node, FragmentSpreadNode):
+                name = node.name.value
+                if name not in self._told:
+                    fragment = self._document.fragments[name].definition
+                    self._told[name] = self._introspected(fragment.selection_set)
+                told += self._told[name]
+            elif isinstance(node, FieldNode):
+                times = self._times(node.name.value)
+                told += times * (1 + self._introspected(node.selection_set))
+            elif isinstance(node, InlineFragmentNode):
+                told += self._introspected(node.selection_set)
+        return told
+
+    def _times(self, name: str) -> int:
+        """How long a list of the schema is, about: that of all types to the letter."""
+        return len(self._catalogue.core.type_map) if name == "types" else _LISTS.get(name, 1)
+
     def _page(self, arguments: Mapping[str, Any]) -> int:
         try:
             return page.asked(arguments, self._limits.page_max).size
         except GraphQLError as error:
             raise Refused([error]) from error
+
+
+def _pairs(document: DocumentNode) -> int:
+    """How many pairs of fields have the same name in the answer, and how many of fragments."""
+    names: Counter[str] = Counter()
+    waiting: list[Any] = list(document.definitions)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, FieldNode):
+            names[(node.alias or node.name).value] += 1
+        below = getattr(node, "selection_set", None)
+        waiting += below.selections if below is not None else ()
+    fragments = sum(isinstance(node, FragmentDefinitionNode) for node in document.definitions)
+    return sum(many * (many - 1) // 2 for many in (fragments, *names.values()))
 
 
 def _all_fields(document: Document) -> Iterator[FieldNode]:

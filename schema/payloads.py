@@ -15,6 +15,7 @@ import strawberry
 
 from odr import errors
 from odr.errors import Refused
+from odr.ledger import Kind
 from odr.procedure.acts import Act, State
 from odr.procedure.facts import Fact
 from odr.words import Word
@@ -104,6 +105,15 @@ def _conflict(error: errors.Conflict) -> str:
     return f"There is one already: {error.what}."
 
 
+def _unfunded(error: errors.Unfunded) -> str:
+    if error.account != Kind.BOND:
+        return ErrorCode.UNFUNDED.meaning
+    return (
+        "Escrow and the seller's bond do not cover this, and nothing is lent to what is agreed:"
+        " agree on less, or let a neutral decide."
+    )
+
+
 def _too_much(error: errors.TooMuch) -> str:
     return f"There may be {error.maximum} at most: {error.limit.replace('_', ' ')}."
 
@@ -143,6 +153,7 @@ _RULES: Final[Mapping[str, str]] = {
     "answered_already": "It was answered already.",
     "released_already": "It was released already.",
     "dismissed_without_terms": "A claim that is dismissed has no terms.",
+    "is_neutral": "A neutral of the roster acts for no organisation.",
     "not_for_this_party": "The other party files for this reason.",
     "unknown": "There is no such thing.",
     "disagrees": "This disagrees with the rest.",
@@ -164,7 +175,7 @@ ERRORS: Final[Mapping[type[Refused], _Mapped]] = {
     errors.Conflict: _Mapped(ErrorCode.CONFLICT, _conflict),
     errors.Invalid: _Mapped(ErrorCode.INVALID, _invalid),
     errors.TooMuch: _Mapped(ErrorCode.TOO_MUCH, _too_much),
-    errors.Unfunded: _Mapped(ErrorCode.UNFUNDED, lambda _: ErrorCode.UNFUNDED.meaning),
+    errors.Unfunded: _Mapped(ErrorCode.UNFUNDED, _unfunded),
     errors.Unavailable: _Mapped(ErrorCode.UNAVAILABLE, lambda _: ErrorCode.UNAVAILABLE.meaning),
 }
 """How each refusal is told. A subclass that is not here is told as its nearest parent."""

@@ -8,8 +8,9 @@ from starlette.routing import BaseRoute
 from odr.errors import Refused
 from web import refusals
 from web.headers import Headers
+from web.reading import Busy
 from web.routes import ROUTES
-from web.session import Forged, Sessions
+from web.session import Forged, Sessions, TooLarge
 from web.setting import Setting
 
 
@@ -24,6 +25,8 @@ def build(setting: Setting, *more: BaseRoute) -> Starlette:
         exception_handlers={
             Refused: refusals.refused,
             Forged: refusals.forged,
+            TooLarge: refusals.too_large,
+            Busy: refusals.busy,
             HTTPException: refusals.missing,
             404: refusals.missing,
             405: refusals.missing,

@@ -39,6 +39,7 @@ CODES: Final[Mapping[str, str]] = {
     "released_already": "It is released already.",
     "out_of_bounds": "This is out of bounds.",
     "above_claimed": "This is more than was claimed.",
+    "is_neutral": "A mediator or arbitrator of the roster acts for no organisation.",
     **{code.value: sentence for code, sentence in flags.SENTENCES.items()},
 }
 """What the codes of ``Invalid`` say; the rest say which field is wrong."""
@@ -54,6 +55,10 @@ _KINDS: Final[Mapping[str, str]] = {
     "UNFUNDED": "There is not enough money for this.",
     "UNAVAILABLE": "This cannot be done right now; nothing was done. Try again.",
 }
+_UNCOVERED: Final = (
+    "What was paid for the order and the seller's bond do not cover this. Agree on less, or let a"
+    " neutral decide."
+)
 
 
 def said(errors: Sequence[Mapping[str, Any]], wording: Wording) -> list[str]:
@@ -71,7 +76,8 @@ def _said(error: Mapping[str, Any], wording: Wording) -> str:
         labels = facts.get("labels")
         return f"{text} ({', '.join(labels)})" if labels else text
     if code in _KINDS:
-        text = wording.gettext(_KINDS[code])
+        uncovered = code == "UNFUNDED" and "bond" in facts.get("account", ())
+        text = wording.gettext(_UNCOVERED if uncovered else _KINDS[code])
         when = facts.get("due") or facts.get("opens")
         return f"{text} {wording.instant(when[0])}" if when else text
     path = " / ".join(str(part) for part in error.get("path") or ())
@@ -80,4 +86,4 @@ def _said(error: Mapping[str, Any], wording: Wording) -> str:
 
 def texts() -> set[str]:
     """Every text here, to be translated."""
-    return {*CODES.values(), *_KINDS.values(), "Something is wrong here:"}
+    return {*CODES.values(), *_KINDS.values(), _UNCOVERED, "Something is wrong here:"}

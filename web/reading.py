@@ -12,21 +12,35 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
-from odr.errors import NotFound, Unavailable
+from odr.errors import Invalid, NotFound, Unavailable
 from odr.policy import Viewer
+from schema import scopes
 from schema.context import Context
+from schema.reader.document import BAD_VARIABLES
+from schema.reader.page import BAD_CURSOR, BAD_PAGE
 from web.session import viewer_of
 from web.setting import Setting
 
 OPERATIONS: Final = Path(__file__).parent / "operations"
 _OK: Final = 200
+_TOO_MANY: Final = 429
 _UNAVAILABLE: Final = 503
+_OF_THE_ASKER: Final = frozenset({BAD_VARIABLES, BAD_PAGE, BAD_CURSOR})
+"""What is wrong with what an address or a form said, not with our document."""
 
 log = logging.getLogger(__name__)
 
 
 class Broken(RuntimeError):  # noqa: N818 - said as one would say it
     """A document of ours failed: a bug, reported and masked."""
+
+
+class Busy(Exception):  # noqa: N818 - said as one would say it
+    """Somebody asks faster than their share; again after so many ``seconds``."""
+
+    def __init__(self, seconds: str) -> None:
+        self.seconds = seconds
+        super().__init__(f"again in {seconds} s")
 
 
 @cache
@@ -61,6 +75,13 @@ async def ask(
     answer = result.parsed()
     if result.status == _UNAVAILABLE:
         raise Unavailable("database")
+    if result.status == _TOO_MANY:
+        raise Busy(result.headers["retry-after"])
+    codes = {(error.get("extensions") or {}).get("code") for error in answer.get("errors") or ()}
+    if codes and codes <= _OF_THE_ASKER:
+        raise Invalid((name,), "malformed")
+    if codes == {scopes.CODE}:  # a token that may not read
+        raise NotFound
     if result.status != _OK or answer.get("errors"):
         log.error("the document %s failed: %s", name, answer.get("errors"))
         raise Broken(name)

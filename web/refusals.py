@@ -12,6 +12,7 @@ from odr import errors
 from odr.errors import Refused
 from schema.payloads import ErrorCode
 from web import headers
+from web.reading import Busy
 from web.templating import page
 
 
@@ -44,12 +45,21 @@ SAID: Final[Mapping[type[Refused], Said]] = {
 FORGED: Final = Said(
     403, "This form has expired", "Nothing was done. Go back, reload the page and send it again."
 )
+TOO_LARGE: Final = Said(
+    413, "That is too much at once", "Nothing was done. Send less, or smaller files."
+)
+BUSY: Final = Said(
+    429, "You are faster than we are", "Nothing was done. Wait a moment, then try again."
+)
 AGAIN_SECONDS: Final = "1"
 """When to try again."""
 
 BUG: Final = Said(
     500, "Something went wrong on our side", "Nothing was lost. We are told; try again later."
 )
+
+OTHERS: Final = (FORGED, TOO_LARGE, BUSY, BUG)
+"""What is said beside the refusals of the law of the house."""
 
 
 def said(refused: Refused) -> Said:
@@ -86,6 +96,19 @@ def away(request: Request) -> Response:
 async def forged(request: Request, _: Exception) -> Response:
     """A form without its token."""
     return page(request, "refused.html", status=FORGED.status, said=FORGED)
+
+
+async def too_large(request: Request, _: Exception) -> Response:
+    """A form with more than it may hold."""
+    return page(request, "refused.html", status=TOO_LARGE.status, said=TOO_LARGE)
+
+
+async def busy(request: Request, error: Exception) -> Response:
+    """Somebody's bucket is empty: the page says when to come again, to browsers as well."""
+    assert isinstance(error, Busy)
+    response = page(request, "refused.html", status=BUSY.status, said=BUSY, seconds=error.seconds)
+    response.headers["retry-after"] = error.seconds
+    return response
 
 
 async def missing(request: Request, _: Exception) -> Response:

@@ -7,17 +7,19 @@ token in place of the cookie (``Authorization: Bearer``) is for the API and for 
 
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
 from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from odr import signin, tokens
-from odr.errors import NotFound, Unavailable
+from odr.errors import Invalid, NotFound, Unavailable
 from odr.policy import Viewer
 from web.setting import Setting
 from web.wording import Wording, chosen
@@ -28,6 +30,11 @@ LANGUAGE: Final = "concord_language"
 THEME: Final = "concord_theme"
 ONWARD: Final = "concord_onward"
 FIELD: Final = "csrf"
+STRANGERS_BYTES_MAX: Final = 64 * 1024
+FORM_BYTES_MAX: Final = 1024 * 1024
+FILES_MAX: Final = 20
+"""What a form may hold: a stranger's, anybody else's without its files, and how many files."""
+
 _FORM: Final = "posted"
 _YEAR: Final = 365 * 86_400
 _TOKEN_BYTES: Final = 24
@@ -35,6 +42,18 @@ _TOKEN_BYTES: Final = 24
 
 class Forged(Exception):  # noqa: N818 - said as one would say it
     """A form came without its token: from another site, or from a session that is over."""
+
+
+class TooLarge(Exception):  # noqa: N818 - said as one would say it
+    """A form of more than ``maximum`` bytes; what is above is not read."""
+
+    def __init__(self, maximum: int) -> None:
+        self.maximum = maximum
+        super().__init__(f"a form of more than {maximum} bytes")
+
+
+class _Full(MultiPartException):
+    """Ends the parsing of a form that is too large, so that its files are closed."""
 
 
 Refuse = Callable[[Request, Exception], Awaitable[Response]]
@@ -58,10 +77,11 @@ class Sessions:
             return
         connection = HTTPConnection(scope)
         # Known as a stranger first: what goes wrong below is still said in the reader's language.
-        _know(connection, None, None)
+        secure = self._setting.secure
+        _know(connection, None, None, secure=secure)
         if not scope["path"].startswith("/static/"):
             try:
-                _know(connection, *await self._signed_in(connection))
+                _know(connection, *await self._signed_in(connection), secure=secure)
             except Unavailable as lost:
                 answer = await self._refused(Request(scope, receive), lost)
                 await answer(scope, receive, send)
@@ -77,18 +97,26 @@ class Sessions:
         if kind.lower() == "bearer":
             asked = partial(tokens.viewer, token=token.strip())
             return await self._setting.office.read(asked), None
-        cookie = connection.cookies.get(SESSION)
+        cookie = connection.cookies.get(named(SESSION, secure=self._setting.secure))
         if not cookie:
             return None, None
         found = await self._setting.office.read(partial(signin.session, cookie=cookie))
         return (found.viewer, found.csrf) if found is not None else (None, None)
 
 
-def _know(connection: HTTPConnection, viewer: Viewer | None, csrf: str | None) -> None:
+def named(name: str, *, secure: bool) -> str:
+    """The name of a cookie that no other host may set (RFC 6265bis, 4.1.3.2), where we have TLS."""
+    return f"__Host-{name}" if secure else name
+
+
+def _know(
+    connection: HTTPConnection, viewer: Viewer | None, csrf: str | None, *, secure: bool
+) -> None:
     state = connection.scope.setdefault("state", {})
+    kept = connection.cookies.get(named(STRANGER, secure=secure))
     state.update(
         viewer=viewer,
-        csrf=csrf or connection.cookies.get(STRANGER) or secrets.token_urlsafe(_TOKEN_BYTES),
+        csrf=csrf or kept or secrets.token_urlsafe(_TOKEN_BYTES),
         wording=_wording(connection, viewer),
         theme=connection.cookies.get(THEME),
     )
@@ -118,19 +146,55 @@ def check(request: Request, given: str | None) -> None:
     """Refuse a form without its token (``Forged``)."""
     if not hmac.compare_digest(str(given or "").encode(), request.state.csrf.encode()):
         raise Forged
-    own = request.url.netloc
-    origin = request.headers.get("origin")
-    if origin is not None and not origin.endswith(f"//{own}"):
+    if not is_own(request):
         raise Forged
 
 
-async def form(request: Request) -> FormData:
-    """The posted form, its token checked."""
-    given = await request.form(max_files=20, max_fields=500)
+def is_own(request: Request) -> bool:
+    """Whether a request comes from a page of ours, as far as a browser says where it comes from."""
+    origin = request.headers.get("origin")
+    return origin is None or origin.endswith(f"//{request.url.netloc}")
+
+
+async def form(request: Request, *, files_max: int = 0) -> FormData:
+    """The posted form, its token checked.
+
+    ``TooLarge`` beyond what it may hold, before more than that was read: ``files_max`` files of
+    the largest kind and ``FORM_BYTES_MAX``; of a stranger ``STRANGERS_BYTES_MAX`` and no file.
+    """
+    maximum = STRANGERS_BYTES_MAX
+    if request.state.viewer is not None:
+        sizes: Mapping[str, int] = request.app.state.setting.upload_sizes
+        maximum = FORM_BYTES_MAX + files_max * max(sizes.values())
+    length = request.headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > maximum:
+        raise TooLarge(maximum)
+    bounded = Request(request.scope, _bounded(request.receive, maximum))
+    try:
+        given = await bounded.form(max_files=FILES_MAX, max_fields=500)
+    except HTTPException as error:
+        if isinstance(error.__context__, _Full):
+            raise TooLarge(maximum) from error
+        raise Invalid(("form",), "malformed") from error
     request.scope["state"][_FORM] = given
     token = given.get(FIELD)
     check(request, token if isinstance(token, str) else None)
     return given
+
+
+def _bounded(receive: Receive, maximum: int) -> Receive:
+    """The same messages, until their bodies are longer than ``maximum``."""
+    left = maximum
+
+    async def received() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise _Full("too large")
+        return message
+
+    return received
 
 
 def remember(
@@ -143,5 +207,15 @@ def remember(
 def sign_in(response: Response, opened: signin.Opened, *, secure: bool) -> None:
     """Give the browser its session."""
     response.set_cookie(
-        SESSION, opened.cookie, secure=secure, samesite="lax", httponly=True, path="/"
+        named(SESSION, secure=secure),
+        opened.cookie,
+        secure=secure,
+        samesite="lax",
+        httponly=True,
+        path="/",
     )
+
+
+def sign_out(response: Response, *, secure: bool) -> None:
+    """Take the session from the browser."""
+    response.delete_cookie(named(SESSION, secure=secure), secure=secure, httponly=True)

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from web.session import STRANGER
+from web import session
 from web.wording import LANGUAGES, Wording
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -134,7 +134,6 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
     html = _ENVIRONMENT.get_template(template).render(known | context)
     response = HTMLResponse(html, status)
     if state.viewer is None:
-        response.set_cookie(
-            STRANGER, state.csrf, secure=setting.secure, samesite="lax", httponly=True
-        )
+        name = session.named(session.STRANGER, secure=setting.secure)
+        response.set_cookie(name, state.csrf, secure=setting.secure, samesite="lax", httponly=True)
     return response

@@ -82,7 +82,7 @@ def _listed() -> Iterable[str]:
     yield from signin.MESSAGES
     yield from insurance.DENIALS.values()
     yield from _ROLES
-    for said in (*refusals.SAID.values(), refusals.FORGED, refusals.BUG):
+    for said in (*refusals.SAID.values(), *refusals.OTHERS):
         yield from (said.title, said.advice)
     for form in forms.FORMS.values():
         yield form.button

@@ -152,6 +152,10 @@ class Documents:
         self._tokens_max = tokens_max
         self._kept: Recent[tuple[str, str | None], Document] = Recent(most)
 
+    def knows(self, text: str, operation_name: str | None) -> bool:
+        """Whether the operation was read before, so that it costs nothing to ``get`` it."""
+        return self._kept.get((text, operation_name)) is not None
+
     def get(self, text: str, operation_name: str | None) -> Document:
         """Give the operation, parsed and validated; ``Refused`` if it is not valid."""
         key = (text, operation_name)

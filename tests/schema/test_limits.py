@@ -3,11 +3,13 @@
 import json
 
 import pytest
+from graphql import get_introspection_query, parse
 
 from schema import limits
 from schema.limits import Cost, Limits, LocalBuckets, Rate
 from schema.reader.document import Refused
 from tests.schema.reader import library
+from web.reading import OPERATIONS
 
 ME = library.viewer(1)
 
@@ -28,6 +30,7 @@ async def refused(endpoint, document, bounds=None):
         ("aliases", {"aliases_max": 1}, "{ a: me { ...A ...A } } fragment A on Member { b: name }"),
         ("directives", {"directives_max": 1}, "{ me @skip(if: true) { name @skip(if: true) } }"),
         ("rootFields", {"root_fields_max": 2}, "{ me { id } ... { __typename b: __typename } }"),
+        ("pairs", {"pairs_max": 2}, "{ me { name name } more: me { name } }"),
         ("nodes", {"nodes_max": 19},
          "{ shelves(first: 4) { nodes { page(last: 4) { totalCount } } } }"),
         ("cost", {"cost_max": 60}, "{ shelves(first: 5) { nodes { books { shouted } } } }"),
@@ -110,10 +113,11 @@ async def test_an_answer_that_takes_too_long_is_given_up_and_may_be_tried_again(
 
 async def test_an_actor_who_asks_too_much_at_once_waits(endpoint, client):
     now = [0.0]
-    buckets = LocalBuckets(Rate(burst=3, per_second=1), clock=lambda: now[0])
+    buckets = LocalBuckets(Rate(burst=6, per_second=1), clock=lambda: now[0])
     served = endpoint(buckets=buckets, actor=lambda context: str(context.viewer.parameters))
     http = client(served)
 
+    # The document is new once, which costs three.
     async def ask(member):
         return await http.post("/", json={"query": "{ me { id } }"}, headers={"member": member})
 
@@ -137,6 +141,46 @@ async def test_a_bucket_fills_with_time_and_no_further():
     await buckets.take("b", 10)
     await buckets.take("c", 1)
     assert (await buckets.take("a", 10)).paid  # forgotten, and therefore full again
+
+
+async def test_a_new_document_is_paid_for_before_it_is_looked_at(endpoint):
+    """Or an actor whose documents are all refused, each dear to look at, would pay nothing."""
+    buckets = LocalBuckets(Rate(burst=1_000, per_second=0.001))
+    served = endpoint(buckets=buckets)
+
+    async def ask(document):
+        return (await served.execute(document, context=library.Context(ME))).status
+
+    long = "{ me { nothing } } #" + "x" * 3_000
+    assert await ask(long) == 400
+    assert await ask(long + "y") == 429
+    assert await ask("{ me { id } }") == 200
+
+
+def test_the_usual_introspection_passes_and_a_second_one_in_it_does_not(house):
+    documents, catalogue = house.documents, house.api.reader.catalogue
+
+    def cost(document):
+        found = documents.get(document, None)
+        return limits.measure(Limits(), catalogue, found, found.values({})).requested
+
+    usual = get_introspection_query()
+    assert 1_000 < cost(usual) < Rate().burst
+    twice = usual.replace("__schema {", "more: __schema { types { ...FullType } } __schema {", 1)
+    for dear in (
+        twice,
+        "{ __schema { " + " ".join(f"a{n}: types {{ ...F }}" for n in range(50)) + " } }"
+        " fragment F on __Type { fields { name args { name } type { name } } }",
+    ):
+        with pytest.raises(Refused) as refused_:
+            cost(dear)
+        assert refused_.value.errors[0].extensions["limit"] == "introspection"
+
+
+def test_a_document_of_the_pages_is_far_below_the_limits():
+    for path in OPERATIONS.rglob("*.graphql"):
+        tight = Limits(pairs_max=Limits().pairs_max // 4)
+        limits.check_document(tight, parse(path.read_text(encoding="utf-8")))
 
 
 def test_all_limits_can_be_told():

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from odr import rulebook
+from odr.errors import NotFound
 from odr.procedure import clocks
 from odr.procedure.acts import State
 from web import errors, reading, session, uploads
@@ -65,6 +66,8 @@ async def _profile(
 ) -> Response:
     data = await reading.read(request, "profile")
     me = data["me"]
+    if me is None:  # a program's token has no profile
+        raise NotFound
     return page(
         request,
         "profile.html",

@@ -18,6 +18,7 @@ from web.words import WORDS
 
 _SEE_OTHER: Final = 303
 _UNPROCESSABLE: Final = 422
+_DIGITS_MAX: Final = 9
 _TALK: Final = frozenset(
     {Act.SEND_MESSAGE, Act.SEND_CAUCUS_MESSAGE, Act.SUBMIT_EXHIBIT, Act.ANSWER_EXHIBIT}
 )
@@ -141,7 +142,7 @@ MONEY_LINES: Final = (
 
 async def act(request: Request) -> Response:
     """Do an act by its form: done, the page is shown anew; refused, the form is shown again."""
-    form = await session.form(request)
+    form = await session.form(request, files_max=session.FILES_MAX)
     name = request.path_params["act"]
     try:
         wanted = Act(name)
@@ -167,6 +168,7 @@ async def _try(
     """None if the act was done, else what was wrong, in words."""
     try:
         values = forms.read(wanted, form, case["currency"])
+        version = _version(form) or case["version"]
         given = [await _given(request, each) for each in forms.attached(form)]
     except Refused as refused:
         return errors.said([uploads.user_error(refused)], request.state.wording)
@@ -177,11 +179,19 @@ async def _try(
         values["exhibit"] = given[0]
     if not kinds & {"offer", "own_offer", "proposal", "exhibit", "walled"}:
         values["caseId"] = case["id"]
-    values["expectedVersion"] = int(str(form.get("version") or case["version"]))
+    values["expectedVersion"] = version
     values["idempotencyKey"] = str(form.get("key") or secrets.token_urlsafe(16))
     payload = await reading.act(request, f"acts/{wanted.value}", values)
     wrong = payload["userErrors"]
     return errors.said(wrong, request.state.wording) if wrong else None
+
+
+def _version(form: FormData) -> int | None:
+    """The version of the case that the form was made for, if it says so (``Invalid``)."""
+    said = str(form.get("version") or "")
+    if said and not (said.isascii() and said.isdecimal() and len(said) < _DIGITS_MAX):
+        raise Invalid(("version",), "malformed")
+    return int(said) if said else None
 
 
 async def _given(request: Request, each: forms.Attached) -> dict[str, Any]:

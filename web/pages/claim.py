@@ -31,7 +31,7 @@ async def begin(request: Request) -> Response:
 
 async def go_on(request: Request) -> Response:
     """Take what a step said and show the next one; the last one files the claim."""
-    form = await session.form(request)
+    form = await session.form(request, files_max=session.FILES_MAX)
     held = _held(form)
     step = str(form.get("step", ""))
     if step not in STEPS:

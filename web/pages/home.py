@@ -5,6 +5,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from odr.errors import NotFound
 from web import reading, uploads
 from web.templating import page
 from web.words import WORDS
@@ -17,6 +18,8 @@ async def show(request: Request) -> Response:
     if request.state.viewer is None:
         return page(request, "welcome.html")
     data = await reading.read(request, "home")
+    if data["me"] is None:  # a program's token is nobody who could be at home here
+        raise NotFound
     cases = data["cases"]["nodes"]
     for case in cases:
         case["clock"] = _clock(case)

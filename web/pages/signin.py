@@ -91,12 +91,13 @@ async def _redeem(request: Request, secret: str, onward: str) -> Response:
 async def out(request: Request) -> Response:
     """Sign out."""
     await session.form(request)
-    cookie = request.cookies.get(session.SESSION)
+    setting = _setting(request)
+    cookie = request.cookies.get(session.named(session.SESSION, secure=setting.secure))
     if cookie:
-        async with _setting(request).office.engine.begin() as conn:
+        async with setting.office.engine.begin() as conn:
             await signin.sign_out(conn, cookie)
     response = RedirectResponse("/", _SEE_OTHER)
-    response.delete_cookie(session.SESSION)
+    session.sign_out(response, secure=setting.secure)
     return response
 
 
