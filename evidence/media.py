@@ -3,8 +3,9 @@
 An Inspector sees a file's bytes once, in order, in constant memory (JSON, which is parsed
 whole, has a limit of its own). It is strict and shallow: it refuses what is plainly not the
 declared type. What hides inside a file of the right type (bytes after the end, active content,
-bombs) is the scanner's matter, and no picture is decoded here. Why no library: the well-kept
-ones answer "what might this be" from a few leading bytes; here the question is "is it this".
+bombs) is the inspector's matter (evidence/inspection), and no picture is decoded here. Why no
+library: the well-kept ones answer "what might this be" from a few leading bytes; here the question
+is "is it this".
 """
 
 import codecs

@@ -122,10 +122,11 @@ def office(
 def _quarantine(settings: Settings, vault: Vault, stack: AsyncExitStack) -> Quarantine:
     workshop = Workshop(Limits(processes_max=settings.darkrooms_max))
     stack.callback(workshop.close)
-    return Quarantine(vault, workshop, ids.child, _scanner(settings))
+    return Quarantine(vault, workshop, ids.child, scanner(settings))
 
 
-def _scanner(settings: Settings) -> Scanner | None:
+def scanner(settings: Settings) -> Scanner | None:
+    """The virus scanner that the settings name."""
     if settings.clamd_url is None:
         return None
     parts = urlsplit(settings.clamd_url)

@@ -120,6 +120,15 @@ def _urls(value: Any) -> Any:
     return found
 
 
+def _reachable(value: str) -> str:
+    parts = urlsplit(value)
+    if not (parts.path.strip("/") if parts.scheme == "unix" else parts.hostname) or (
+        parts.scheme == "unix" and not parts.path.startswith("/")
+    ):
+        raise ValueError("must be unix:///path or tcp://host:port")
+    return value
+
+
 def _no_slash(value: str) -> str:
     return value.rstrip("/")
 
@@ -127,7 +136,7 @@ def _no_slash(value: str) -> str:
 DatabaseUrl = Annotated[SecretStr, _url_of("postgresql")]
 RedisUrl = Annotated[SecretStr, _url_of("redis", "rediss", "unix")]
 MailUrl = Annotated[SecretStr, _url_of("smtp", "smtps")]
-ClamdUrl = Annotated[str, _url_of("unix", "tcp")]
+ClamdUrl = Annotated[str, _url_of("unix", "tcp"), AfterValidator(_reachable)]
 Approvals = Annotated[dict[str, int], BeforeValidator(_amounts)]
 Witnesses = Annotated[tuple[Known, ...], BeforeValidator(_witnesses)]
 Urls = Annotated[tuple[str, ...], BeforeValidator(_urls)]
@@ -223,6 +232,11 @@ class Settings(BaseModel):
     )
     clamd_bytes_max: int = Field(
         100 * 2**20, ge=1, description="the daemon's `StreamMaxLength`; larger files are flagged"
+    )
+    c2pa_anchors: Path | None = Field(
+        None,
+        description="certificates of trusted signers of content credentials, one PEM file; without"
+        " it who signed is not checked",
     )
     darkrooms_max: int = Field(
         2, ge=1, le=64, description="processes in which uploaded files are opened, at most"

@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from evidence.errors import StoreFailed
 from evidence.s3 import S3Store
+from evidence.scanner import Address
 from infra import parts
 from infra.settings import Settings
 
@@ -46,6 +48,28 @@ async def test_a_bucket_that_protects_nothing_stops_the_start(given, s3, version
     with pytest.raises(StoreFailed, match=missing):
         async with parts.opened(Settings(**given, store=f"s3://{name}")):
             pass
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("unix:///run/clamav/clamd.ctl", Address(path=Path("/run/clamav/clamd.ctl"))),
+        ("tcp://scanner.example:3311", Address(host="scanner.example", port=3311)),
+        ("tcp://[::1]", Address(host="::1", port=3310)),
+    ],
+)
+def test_the_scanner_is_where_the_settings_say(url, address):
+    found = parts.scanner(Settings(clamd_url=url, clamd_bytes_max=7))
+    assert (found.address, found.bytes_max) == (address, 7)
+    assert parts.scanner(Settings()) is None
+
+
+@pytest.mark.parametrize(
+    "url", ["/run/clamd.ctl", "http://x", "unix:relative", "tcp://", "unix:///"]
+)
+def test_an_address_that_is_none_is_no_setting(url):
+    with pytest.raises(ValueError, match=r"URL|path|host"):
+        Settings(clamd_url=url)
 
 
 def test_a_part_that_fails_is_told_in_one_line(given):
