@@ -16,6 +16,7 @@ from pathlib import Path
 
 from evidence import note, verify, vigil
 from evidence import report as reports
+from evidence.dating import Outside
 from evidence.errors import Malformed, VaultError
 from evidence.proof import Witnesses
 from evidence.witness import Witness, alone
@@ -54,6 +55,19 @@ def _describe_verify(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="how many of the witnesses must have cosigned; all, if not given",
     )
+    command.add_argument(
+        "--roots",
+        type=Path,
+        metavar="FILE",
+        help="root certificates (PEM) of the authorities whose timestamps count",
+    )
+    command.add_argument(
+        "--compromised",
+        action="append",
+        default=[],
+        metavar="VKEY@TIME",
+        help="a key that may have been somebody else's since then, such as 2026-11-22T12:00:00Z",
+    )
 
 
 def _verify(chosen: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
@@ -63,11 +77,23 @@ def _verify(chosen: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         names = {key.name for key in witnesses}
         quorum = len(names) if chosen.quorum is None else chosen.quorum
         policy = Witnesses(tuple(witnesses), quorum)
+        compromised = dict(_compromised(one) for one in chosen.compromised)
     except (Malformed, ValueError) as error:
-        parser.error(f"--key, --witness, --quorum: {error}")
-    report = verify.verify(chosen.bundle, keys, policy)
+        parser.error(f"--key, --witness, --quorum, --roots, --compromised: {error}")
+    if chosen.roots is not None and not chosen.roots.is_file():
+        parser.error(f"--roots: no file {chosen.roots}")
+    outside = Outside(chosen.roots, datetime.now(UTC), compromised)
+    report = verify.verify(chosen.bundle, keys, policy, outside)
     _tell(chosen.bundle, keys, report)
     return report.code
+
+
+def _compromised(text: str) -> tuple[note.VerifierKey, datetime]:
+    key, _, time = text.rpartition("@")
+    since = datetime.fromisoformat(time)
+    if since.utcoffset() is None:
+        raise Malformed("a time needs its zone")
+    return note.read_verifier_key(key), since
 
 
 def _describe_witness(command: argparse.ArgumentParser) -> None:

@@ -7,6 +7,9 @@
     streams/<stream>/salts/<seq>.hex           the salt that binds it             } withheld
     streams/<stream>/receipts/<seq>.note       its receipt, if one was given
     streams/<stream>/proofs/<seq>.tlog-proof   its proof, once it is in the log
+    timestamps/<log>/<n>/checkpoint.note       a checkpoint that an authority stamped (RFC 3161)
+    timestamps/<log>/<n>/consistency.txt       from it to the checkpoint of the proofs
+    timestamps/<log>/<n>/000.tsr               what it answered, DER; 001.tsr renews that, ...
     blobs/<blob>.<ext>                         a file as it was deposited
     blobs/<blob>.json                          what binds it, and the key that encrypts it
     extra/...                                  whatever the caller adds; bound by nothing
@@ -30,7 +33,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evidence import bag, canonical, log
+from evidence import bag, canonical, dating, layout, log, stamping, tree
 from evidence import blob as blobs
 from evidence import body as bodies
 from evidence import entry as entries
@@ -40,6 +43,7 @@ from evidence.errors import StreamMissing
 from evidence.layout import BUNDLE, FORMAT, SCRIPT, Frozen, blob_path, entry_path, extension
 from evidence.log import State
 from evidence.models import BlobState
+from evidence.stamping import Chain
 from evidence.vault import Vault
 
 _SCRIPT = Path(__file__).with_name(SCRIPT).read_bytes()
@@ -74,6 +78,7 @@ class Contents:
     streams: tuple[Stream, ...]
     blobs: tuple[Blob, ...]
     logs: tuple[State, ...]
+    stamps: tuple[tuple[Chain, ...], ...] = ()
 
 
 _ENTRIES = text(
@@ -130,7 +135,19 @@ async def collect(
     named = {one.origin for stream in found for one in stream.entries}
     known = [one for one in await log.states(conn) if one.origin in named and one.size]
     logs = [await log.cosigned(conn, one) for one in known]
-    return Contents(tuple(found), tuple(files), tuple(logs))
+    stamps = [_stamps(one, found, await stamping.chains(conn, one.origin)) for one in logs]
+    return Contents(tuple(found), tuple(files), tuple(logs), tuple(stamps))
+
+
+def _stamps(state: State, streams: Sequence[Stream], known: Sequence[Chain]) -> tuple[Chain, ...]:
+    """Choose of a log's timestamps the first over each entry."""
+    indexes = [
+        one.index
+        for stream in streams
+        for one in stream.entries
+        if one.origin == state.origin and one.index is not None and one.index < state.size
+    ]
+    return tuple(stamping.first_over(known, indexes, state.size))
 
 
 async def write(
@@ -154,6 +171,9 @@ async def write(
         writer.add(SCRIPT, _SCRIPT)
         for state in contents.logs:
             await _add_proofs(vault, writer, contents, state)
+        for number, (state, chains) in enumerate(zip(contents.logs, contents.stamps, strict=True)):
+            for each, chain in enumerate(chains):
+                await _add_stamp(vault, writer, state, chain, (number, each))
         for stream in contents.streams:
             await asyncio.to_thread(_add_stream, writer, stream)
         for one in files:
@@ -204,6 +224,20 @@ async def _add_proofs(vault: Vault, writer: bag.Writer, contents: Contents, stat
     proofs = await log.proofs(vault.store, state, [index for _, _, index in placed])
     for (stream, seq, _), written in zip(placed, proofs, strict=True):
         writer.add(entry_path(stream, "proofs", seq), written.encode())
+
+
+async def _add_stamp(
+    vault: Vault, writer: bag.Writer, state: State, chain: Chain, place: tuple[int, int]
+) -> None:
+    path: list[bytes] = []
+    if chain.size < state.size:
+        wanted = tree.tiles_of_consistency(chain.size, state.size)
+        tiles = await log.read_tiles(vault.store, state.origin, wanted)
+        path = tree.consistency_proof(chain.size, state.size, tiles)
+    writer.add(layout.stamp_path(*place, layout.NOTE), chain.checkpoint)
+    writer.add(layout.stamp_path(*place, layout.PATH), dating.write_path(path))
+    for number, answer in enumerate(chain.answers):
+        writer.add(layout.stamp_path(*place, layout.answer(number)), answer)
 
 
 def _add_stream(writer: bag.Writer, stream: Stream) -> None:

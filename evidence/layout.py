@@ -3,6 +3,8 @@
 Needs nothing but the standard library, since the offline verifier uses it.
 """
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -17,6 +19,9 @@ FORMAT = "vault-bundle/v1"
 BUNDLE = "bundle.json"
 SCRIPT = "verify.sh"  # checks the bundle with openssl alone; bundles made earlier have none
 PAYLOAD = "data/"
+NOTE = "checkpoint.note"
+PATH = "consistency.txt"
+ANSWER = ".tsr"
 KINDS = {
     "entries": "json",
     "bodies": "json",
@@ -93,6 +98,32 @@ def entry_path(stream: UUID, kind: str, seq: int) -> str:
 @lru_cache(maxsize=4096)
 def _entry_path(stream: UUID, kind: str) -> str:
     return f"streams/{stream}/{kind}/%06d.{KINDS[kind]}"
+
+
+_STAMP = re.compile(
+    r"timestamps/(0|[1-9]\d{0,3})/(0|[1-9]\d{0,3})/(checkpoint\.note|consistency\.txt|\d{3}\.tsr)",
+    re.ASCII,
+)
+
+
+def stamp_path(log: int, number: int, name: str) -> str:
+    """Give the path, in the payload, of a file of a log's timestamp; logs as bundle.json counts."""
+    return f"timestamps/{log}/{number}/{name}"
+
+
+def answer(number: int) -> str:
+    """Name the file of a timestamp's answer: 0 is the first, the others renew the one before."""
+    return f"{number:03d}{ANSWER}"
+
+
+def read_stamps(paths: Iterable[str], logs: int) -> dict[tuple[int, int], set[str]]:
+    """Find the timestamps among the payload's paths: log and number, and the names of files."""
+    found: dict[tuple[int, int], set[str]] = {}
+    for path in paths:
+        parts = _STAMP.fullmatch(path)
+        if parts is not None and int(parts[1]) < logs:
+            found.setdefault((int(parts[1]), int(parts[2])), set()).add(parts[3])
+    return found
 
 
 def blob_path(blob: UUID, ending: str) -> str:

@@ -6,6 +6,8 @@ For the offline verifier and for the audit alike; needs nothing but the standard
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from evidence.errors import Tampered, VaultError
+
 SOUND, TAMPERED, UNUSABLE = 0, 1, 2  # exit codes
 
 
@@ -39,3 +41,21 @@ class Report:
         if any(one.kind is Kind.TAMPERED for one in self.findings):
             return TAMPERED
         return UNUSABLE if self.findings else SOUND
+
+
+@dataclass(slots=True)
+class Noting:
+    """Notes what is found wrong inside, and goes on after it; there is one for every file."""
+
+    report: Report
+    where: str
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, _: object) -> bool:
+        if not isinstance(error, VaultError):
+            return False
+        what = Kind.TAMPERED if isinstance(error, Tampered) else Kind.MALFORMED
+        self.report.findings.append(Finding(what, self.where, str(error)))
+        return True

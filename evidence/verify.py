@@ -16,6 +16,7 @@ from evidence import (
     body,
     checkpoint,
     cipher,
+    dating,
     entry,
     layout,
     merkle,
@@ -25,11 +26,12 @@ from evidence import (
     shard,
 )
 from evidence.body import Body
+from evidence.dating import Outside
 from evidence.entry import Entry
 from evidence.errors import Malformed, Tampered, VaultError
 from evidence.layout import About, Frozen, Listed
-from evidence.proof import NO_WITNESSES, Witnesses
-from evidence.report import Finding, Kind, Report
+from evidence.proof import NO_WITNESSES, Proven, Witnesses
+from evidence.report import Finding, Kind, Noting, Report
 
 _MANIFEST = "manifest-sha256.txt"
 _TAG_MANIFEST = "tagmanifest-sha256.txt"
@@ -39,7 +41,10 @@ _TAGS = {"bag-info.txt", "bagit.txt", _MANIFEST}
 
 
 def verify(
-    path: Path, keys: Sequence[note.VerifierKey], witnesses: Witnesses = NO_WITNESSES
+    path: Path,
+    keys: Sequence[note.VerifierKey],
+    witnesses: Witnesses = NO_WITNESSES,
+    outside: Outside = dating.NOTHING,
 ) -> Report:
     """Check the bundle at `path` (a ZIP, or its unpacked folder) with keys had from elsewhere.
 
@@ -54,7 +59,9 @@ def verify(
     7. Every receipt is for the entry beside it and signed by one of the keys; the last entry of
        each stream has one, and through the links it covers all before.
     8. Every proof leads from its entry to a checkpoint that one of the keys signed under the
-       log's name, and as many of the witnesses cosigned as are asked for.
+       log's name, and as many of the witnesses cosigned as are asked for. Every timestamp is of
+       a beginning of that tree and leads to the roots, if these are given. What only compromised
+       keys signed is dated by somebody else to before.
     9. Every closed record has the root that was frozen.
     10. What a bundle of this kind cannot show is said.
     """
@@ -65,7 +72,7 @@ def verify(
         report.findings.append(Finding(Kind.MALFORMED, path.name, str(error)))
         return report
     try:
-        _Verification(opened, keys, witnesses, report).run()
+        _Verification(opened, keys, witnesses, outside, report).run()
     finally:
         opened.close()
     return report
@@ -91,11 +98,14 @@ class _Verification:
         opened: bag.Reader,
         keys: Sequence[note.VerifierKey],
         witnesses: Witnesses,
+        outside: Outside,
         report: Report,
     ) -> None:
         self._bag = opened
         self._keys = keys
         self._witnesses = witnesses
+        self._outside = outside
+        self._dated = False
         self._report = report
         self._streams: list[_Stream] = []
         self._about = About("", 0, "", (), (), ())
@@ -346,7 +356,8 @@ class _Verification:
 
     # 8
     def _check_proofs(self) -> str:
-        proven, unsigned, missing = 0, 0, 0
+        proven: list[tuple[str, Proven]] = []
+        unsigned, missing = 0, 0
         for stream in self._streams:
             for seq, found in stream.entries.items():
                 path = layout.entry_path(stream.listed.id, "proofs", seq)
@@ -361,8 +372,17 @@ class _Verification:
                     if not any(key.name == origin for key in self._keys):
                         unsigned += 1
                         continue
-                    proof.verify(data, stream.leaves[seq], self._keys, self._witnesses)
-                    proven += 1
+                    leaf = stream.leaves[seq]
+                    proven.append((path, proof.verify(data, leaf, self._keys, self._witnesses)))
+        dated = dating.check_all(
+            self._read,
+            self._payload,
+            self._about,
+            proven,
+            self._keys,
+            self._outside,
+            report=self._report,
+        )
         if unsigned:
             self._report.unchecked.append(
                 f"the proofs of {unsigned} entries: no key of their log was given"
@@ -372,7 +392,9 @@ class _Verification:
                 f"that {missing} entries are in the log: they came after its last checkpoint,"
                 " their receipts say by when they are"
             )
-        return f"{proven} proofs from entries to signed checkpoints of their log"
+        self._dated = dated > 0
+        stamps = f", {dated} timestamps" if dated else ""
+        return f"{len(proven)} proofs from entries to signed checkpoints of their log{stamps}"
 
     def _receipts(self, listed: Listed) -> list[tuple[str, int]]:
         """List a stream's receipts, also such as name entries that the bundle does not have."""
@@ -421,7 +443,7 @@ class _Verification:
     def _tell_the_rest(self) -> str:
         self._report.unchecked += [
             "whether more entries follow the last one of a stream, or whole streams were left out",
-            "the times of the entries against outside time: this bundle has no timestamps",
+            dating.LIMIT if self._dated else dating.NOT_DATED,
             *self._not_witnessed(),
         ]
         extra = sorted(path for path in self._payload if path.startswith("extra/"))
@@ -440,6 +462,8 @@ class _Verification:
                 for kind in layout.KINDS
                 for seq in range(stream.size)
             }
+        for place, names in layout.read_stamps(self._payload, len(self._about.logs)).items():
+            places |= {layout.stamp_path(*place, name) for name in names}
         for blob in self._about.blobs:
             places.add(layout.blob_path(blob, "json"))
             places |= {layout.blob_path(blob, one) for one in (*layout.EXTENSIONS.values(), "bin")}
@@ -464,23 +488,5 @@ class _Verification:
         self._note(Kind.MALFORMED, where, what)
         raise _StopError
 
-    def _noting(self, where: str) -> "_Noting":
-        return _Noting(self._report, where)
-
-
-@dataclass(slots=True)
-class _Noting:
-    """Notes what is found wrong inside, and goes on after it; there is one for every file."""
-
-    report: Report
-    where: str
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: type[BaseException] | None, error: object, _: object) -> bool:
-        if not isinstance(error, VaultError):
-            return False
-        what = Kind.TAMPERED if isinstance(error, Tampered) else Kind.MALFORMED
-        self.report.findings.append(Finding(what, self.where, str(error)))
-        return True
+    def _noting(self, where: str) -> Noting:
+        return Noting(self._report, where)
