@@ -36,7 +36,7 @@ from sqlalchemy.dialects.postgresql import BIT, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel
 
-from evidence.models import VaultBlob, VaultLikeness
+from evidence.models import VaultLikeness
 
 BITS: Final = 64
 DISTANCE_MAX: Final = 8
@@ -55,7 +55,6 @@ _QUARTER: Final = 0xFFFF
 _SIDE: Final = 8
 
 _table = SQLModel.metadata.tables[VaultLikeness.__tablename__]
-_blobs = SQLModel.metadata.tables[VaultBlob.__tablename__]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +103,6 @@ async def near(
         own = bits >> 16 * number & _QUARTER
         given[f"values_{number}"] = [(own ^ mask) - 0x8000 for mask in masks]
     return [Likeness(*row) for row in await conn.execute(_NEAR, given)]
-
-
-async def same(conn: AsyncConnection, sha256: bytes, *, most: int = CROWD) -> list[UUID]:
-    """Find the deposited files that are these very bytes, by the SHA-256 of their plaintext."""
-    found = select(_blobs.c.id).where(_blobs.c.sha256 == sha256).order_by(_blobs.c.id).limit(most)
-    return list((await conn.execute(found)).scalars())
 
 
 async def forget(conn: AsyncConnection, blob: UUID) -> None:

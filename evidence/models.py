@@ -221,7 +221,6 @@ class VaultBlob(SQLModel, table=True):
         CheckConstraint(
             "retained_at IS NULL OR state = 'accepted'", name="vault_blobs_retained_at"
         ),
-        Index("vault_blobs_sha256", "sha256"),
         # What is still to be done, and nothing else, so both stay small.
         Index("vault_blobs_unfinished", "created", postgresql_where="state <> 'accepted'"),
         Index(

@@ -101,10 +101,17 @@ async def opened(
             translate=lambda language, text: Wording(language, "UTC").gettext(text),
             link=lambda number: f"{base}/cases/{number}" if number else f"{base}/notices",
             sign_in_link=lambda secret: f"{base}/sign-in/{secret}",
+            anchors=_anchors(parts),
         )
         duties = [*worker.duties(parts.office, outside), *await _attesting(parts, stack)]
         made = Worker(duties, parts.bell)
         yield Site(pages.build(setting, *more), made)
+
+
+def _anchors(parts: Parts) -> str:
+    """The certificates of who may sign content credentials."""
+    path = parts.settings.c2pa_anchors
+    return "" if path is None else path.read_text(encoding="ascii")
 
 
 @asynccontextmanager

@@ -33,7 +33,17 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from evidence import log
-from odr import clockwork, notices, payouts, reconciliation, signin, uploads
+from evidence.errors import Erased, NotAnswered, StoreFailed
+from odr import (
+    clockwork,
+    examinations,
+    exhibits,
+    notices,
+    payouts,
+    reconciliation,
+    signin,
+    uploads,
+)
 from odr.notices import Link, Mail, Translate, Undeliverable
 from odr.outbox import Do, Failed, Hopeless, Outbox
 from odr.rails.rail import Rail, Unanswered
@@ -156,13 +166,17 @@ class Worker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """What the worker reaches the world by, and the words and addresses of what it sends."""
+    """What the worker reaches the world by, and the words and addresses of what it sends.
+
+    ``anchors`` are the certificates (PEM) of who may sign content credentials.
+    """
 
     rail: Rail
     mail: Mail
     translate: Translate
     link: Link
     sign_in_link: Callable[[str], str]
+    anchors: str = ""
 
 
 def duties(office: Office, outside: Outside) -> list[Duty]:
@@ -196,6 +210,7 @@ def functions(office: Office, outside: Outside) -> Mapping[str, Do]:
         ),
         payouts.OUTBOX: partial(_pay, office, outside.rail),
         signin.KIND: partial(_send_link, office, outside),
+        exhibits.EXAMINE: partial(_examine, office, outside.anchors),
     }
 
 
@@ -215,6 +230,16 @@ async def _pay(office: Office, rail: Rail, payout_id: UUID) -> None:
             pass
     except Unanswered as error:
         raise Failed(f"the rail does not answer: {error}") from error
+
+
+async def _examine(office: Office, anchors: str, exhibit_id: UUID) -> None:
+    """Examine an exhibit; a store or a reader that does not answer is asked again later."""
+    try:
+        await examinations.examine(office, exhibit_id, anchors=anchors)
+    except (NotAnswered, StoreFailed) as error:
+        raise Failed(type(error).__name__) from error
+    except Erased as error:
+        raise Hopeless("the file was erased") from error
 
 
 async def _send_link(office: Office, outside: Outside, request_id: UUID) -> None:

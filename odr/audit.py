@@ -71,7 +71,7 @@ _KEYS: Final[dict[str, tuple[type[SQLModel], tuple[str, ...]]]] = {
     "messages": (Message, ("id",)),
     "caucus_messages": (CaucusMessage, ("id",)),
     "exhibits": (Exhibit, ("id",)),
-    "exhibit_answers": (ExhibitAnswer, ("exhibit_id", "side")),
+    "exhibit_answers": (ExhibitAnswer, ("exhibit_id", "side", "finding_id")),
     "proposals": (Proposal, ("id",)),
     "rulings": (Ruling, ("id",)),
     "ruling_findings": (Finding, ("ruling_id", "number")),

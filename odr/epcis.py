@@ -413,7 +413,7 @@ def _event(value: Mapping[str, Any], path: Path) -> Event:
         location=location[:_TEXT_MAX],
         epcs=tuple(epc[:_TEXT_MAX] for epc in epcs[:_EPCS_SHOWN]),
         more_epcs=max(0, len(epcs) - _EPCS_SHOWN),
-        spot=_spot(location) or _spot(read_point),
+        spot=spot(location) or spot(read_point),
     )
 
 
@@ -431,7 +431,7 @@ def _whole(kind: str, value: Mapping[str, Any], path: Path) -> None:
 _GEO: Final = re.compile(r"geo:(-?\d{1,2}(?:\.\d{1,12})?),(-?\d{1,3}(?:\.\d{1,12})?)(?:[,;].*)?")
 
 
-def _spot(place: str) -> tuple[float, float] | None:
+def spot(place: str) -> tuple[float, float] | None:
     """Where a place is, if it is named by RFC 5870's address, in degrees."""
     matched = _GEO.fullmatch(place)
     if matched is None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, update
@@ -10,31 +10,38 @@ from sqlmodel import col
 
 from evidence.blob import Blob
 from evidence.errors import HarmfulFile, Quarantined
-from odr import cases, ids, policy, uploads
+from odr import cases, ids, outbox, policy, uploads, vouchers
 from odr.cases import Entry, Held
 from odr.errors import Invalid, NotFound, TooMuch, Unavailable
 from odr.models.cases import Reading
-from odr.models.dialogue import Exhibit, ExhibitAnswer, Upload
+from odr.models.dialogue import Exhibit, ExhibitAnswer, Message, Upload
+from odr.models.findings import ExhibitFinding
 from odr.models.states import Channel
 from odr.policy import SERVICE
 from odr.procedure import table
 from odr.procedure.acts import Act
+from odr.vouchers import Voucher
 from odr.words import ExhibitKind, Side
 from odr.work import Work
+
+EXAMINE: Final = "examine"
+"""The kind of the outbox rows by which the worker finds exhibits to examine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
     """An upload that is given as evidence, and what its giver says of it.
 
-    ``voucher`` are a document's own facts (carrier, tracking number, dates), as typed fields.
+    ``voucher`` are a document's own facts (carrier, tracking number, dates), as typed fields;
+    ``challenge`` is the message whose code the picture shows.
     """
 
     upload_id: UUID
     kind: ExhibitKind
     title: str
     description: str = ""
-    voucher: dict[str, Any] | None = None
+    voucher: Voucher | None = None
+    challenge: UUID | None = None
 
 
 async def submit_exhibit(
@@ -67,6 +74,8 @@ async def _add(
     work: Work, held: Held, item: Given, number: int, channel: Channel, row: table.Row
 ) -> UUID:
     side = held.party
+    voucher = _voucher(item)
+    await _check_challenge(work, held, item, channel)
     blob, filename = await _taken(work, item.upload_id)
     exhibit = Exhibit(
         id=ids.child(held.id) if row is not held.row else work.result,
@@ -82,28 +91,54 @@ async def _add(
         media_type=blob.plaintext.media_type,
         size=blob.plaintext.size,
         sha256=blob.plaintext.sha256,
-        voucher=item.voucher,
+        voucher=voucher,
+        challenge_id=item.challenge,
         account_id=work.actor.account_id,
         at=work.at,
     )
     await work.conn.execute(insert(Exhibit).values(exhibit.model_dump()))
     label = f"{side.letter}-{number}"
+    said = {
+        "exhibit": str(exhibit.id),
+        "label": label,
+        "kind": item.kind.value,
+        "title": exhibit.title,
+        "description": exhibit.description,
+        "filename": filename,
+        "voucher": voucher,
+    }
+    if item.challenge is not None:
+        said["challenge"] = str(item.challenge)
     entry = Entry(
-        said={
-            "exhibit": str(exhibit.id),
-            "label": label,
-            "kind": item.kind.value,
-            "title": exhibit.title,
-            "description": exhibit.description,
-            "filename": filename,
-            "voucher": item.voucher,
-        },
+        said=said,
         shown={"exhibit": str(exhibit.id), "label": label},
         channel=channel,
         blob=blob,
     )
     await cases.advance(work, cases.regarding(held, row), entry)
+    await outbox.put(work.conn, EXAMINE, exhibit.id)
     return exhibit.id
+
+
+def _voucher(item: Given) -> dict[str, Any] | None:
+    """What a document says, checked for its kind, as the row and the record hold it."""
+    if item.voucher is None:
+        return None
+    return vouchers.to_json(vouchers.check(item.kind, item.voucher))
+
+
+async def _check_challenge(work: Work, held: Held, item: Given, channel: Channel) -> None:
+    """Refuse a challenge that the actor's side was not given, or not where the exhibit goes."""
+    if item.challenge is None:
+        return
+    asked = select(col(Message.id)).where(
+        col(Message.id) == item.challenge,
+        col(Message.case_id) == held.id,
+        col(Message.asks) == held.party,
+        col(Message.channel).in_({Channel.RECORD, channel}),
+    )
+    if (await work.conn.execute(asked)).first() is None:
+        raise Invalid(("challenge",), "unknown")
 
 
 def _title(title: str) -> str:
@@ -141,23 +176,32 @@ async def _taken(work: Work, upload_id: UUID) -> tuple[Blob, str]:
 
 
 async def answer_exhibit(
-    work: Work, exhibit_id: UUID, body: str, *, version: int | None = None
+    work: Work,
+    exhibit_id: UUID,
+    body: str,
+    *,
+    finding_id: UUID | None = None,
+    version: int | None = None,
 ) -> UUID:
-    """Answer an exhibit of the other side, once."""
+    """Answer an exhibit of the other side, once; or, either side once, a finding about one."""
     found = await _exhibit(work, exhibit_id)
     held = await cases.hold(work, found.case_id, Act.ANSWER_EXHIBIT, version=version)
     side = held.party
-    if found.side == side:
+    if finding_id is not None:
+        await _check_finding(work, found, held, finding_id)
+    elif found.side == side:
         raise Invalid(("exhibit",), "own_exhibit")
     if not body.strip() or len(body) > 4000:  # noqa: PLR2004 - the column's own bound
         raise Invalid(("body",), "missing" if not body.strip() else "too_long", maximum=4000)
     answered = await work.conn.execute(
         select(col(ExhibitAnswer.id)).where(
-            col(ExhibitAnswer.exhibit_id) == exhibit_id, col(ExhibitAnswer.side) == side
+            col(ExhibitAnswer.exhibit_id) == exhibit_id,
+            col(ExhibitAnswer.side) == side,
+            col(ExhibitAnswer.finding_id).is_not_distinct_from(finding_id),
         )
     )
     if answered.first() is not None:
-        raise Invalid(("exhibit",), "answered_already")
+        raise Invalid(("exhibit" if finding_id is None else "finding",), "answered_already")
     channel = held.channel if found.channel == held.channel else Channel(found.channel)
     if held.channel is Channel.MEDIATION:
         channel = Channel.MEDIATION
@@ -166,6 +210,7 @@ async def answer_exhibit(
             id=work.result,
             case_id=held.id,
             exhibit_id=exhibit_id,
+            finding_id=finding_id,
             side=side,
             channel=channel,
             body=body,
@@ -173,13 +218,27 @@ async def answer_exhibit(
             at=work.at,
         )
     )
+    said = {"exhibit": str(exhibit_id), "body": body}
+    if finding_id is not None:
+        said["finding"] = str(finding_id)
     entry = Entry(
-        said={"exhibit": str(exhibit_id), "body": body},
+        said=said,
         shown={"exhibit": str(exhibit_id), "label": label(found)},
         channel=channel,
     )
     await cases.advance(work, held, entry)
     return work.result
+
+
+async def _check_finding(work: Work, exhibit: Exhibit, held: Held, finding_id: UUID) -> None:
+    """Refuse a finding that is not about this exhibit, or an exhibit behind the wall."""
+    of_exhibit = select(col(ExhibitFinding.id)).where(
+        col(ExhibitFinding.id) == finding_id, col(ExhibitFinding.exhibit_id) == exhibit.id
+    )
+    if (await work.conn.execute(of_exhibit)).first() is None:
+        raise Invalid(("finding",), "unknown")
+    if exhibit.channel not in {Channel.RECORD, held.channel}:
+        raise Invalid(("finding",), "in_mediation_only")
 
 
 async def release_exhibit(work: Work, exhibit_id: UUID, *, version: int | None = None) -> UUID:

@@ -16,6 +16,7 @@ from sqlmodel import col
 
 from odr.models.cases import Appointment, Case, RunningClock, Seat
 from odr.models.dialogue import Exhibit, ExhibitAnswer, Offer, Proposal
+from odr.models.findings import ExhibitFinding
 from odr.models.money import Obligation, Payout
 from odr.models.states import (
     Channel,
@@ -39,6 +40,7 @@ def _by_side() -> dict[str, Any]:
     answered = exists().where(
         col(ExhibitAnswer.exhibit_id) == col(Exhibit.id),
         col(ExhibitAnswer.side) != col(Exhibit.side),
+        col(ExhibitAnswer.finding_id).is_(None),
     )
     for side in _PARTIES:
         offers = select(
@@ -65,6 +67,23 @@ def _by_side() -> dict[str, Any]:
                 func.array_agg(sql_cast(col(Exhibit.kind), Text).distinct()),
             )
         ).where(col(Exhibit.case_id) == col(Case.id), col(Exhibit.side) == side)
+        explained = exists().where(
+            col(ExhibitAnswer.finding_id) == col(ExhibitFinding.id),
+            col(ExhibitAnswer.side) == side,
+        )
+        findings = (
+            select(
+                func.json_build_object(
+                    "unanswered",
+                    func.count(),
+                    "unanswered_record",
+                    func.count().filter(col(Exhibit.channel) == Channel.RECORD),
+                )
+            )
+            .select_from(ExhibitFinding)
+            .join(Exhibit, col(Exhibit.id) == col(ExhibitFinding.exhibit_id))
+            .where(col(ExhibitFinding.case_id) == col(Case.id), ~explained)
+        )
         seat = select(
             func.json_build_object(
                 "acknowledged",
@@ -81,7 +100,12 @@ def _by_side() -> dict[str, Any]:
             col(Seat.role) == Role(side.value),
             col(Seat.until).is_(None),
         )
-        measured[side.value] = {"offers": offers, "exhibits": exhibits, "seat": seat}
+        measured[side.value] = {
+            "offers": offers,
+            "exhibits": exhibits,
+            "findings": findings,
+            "seat": seat,
+        }
     return measured
 
 
@@ -215,7 +239,8 @@ def holding(
             if walled_state or state.stage.value == "negotiation"
             else ("unanswered_record")
         )
-        mark(Fact.EXHIBIT_TO_ANSWER, answering and theirs["exhibits"][visible])
+        answerable = theirs["exhibits"][visible] or mine["findings"][visible]
+        mark(Fact.EXHIBIT_TO_ANSWER, answering and answerable)
         mark(Fact.WALLED_EXHIBIT, mine["exhibits"]["walled"])
         mark(Fact.OFFERS_LEFT, mine["offers"]["open"] < rulebook.limits.open_offers_per_side)
         mark(Fact.NO_COUNTER_OFFER_YET, not mine["offers"]["counters"])

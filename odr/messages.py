@@ -1,5 +1,7 @@
 """Messages: what is said to everybody in a room, and what is said in caucus."""
 
+import secrets
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import insert
@@ -13,17 +15,36 @@ from odr.procedure.acts import Act, Role
 from odr.words import Side
 from odr.work import Work
 
+_SIGNS: Final = "3479ACEFHJKMNPRTWXY"
+_CODE_LENGTH: Final = 6
+
 _ROOMS = {
     Side.CLAIMANT: (Channel.CLAIMANT_CAUCUS, Role.CLAIMANT),
     Side.RESPONDENT: (Channel.RESPONDENT_CAUCUS, Role.RESPONDENT),
 }
 
 
-async def send_message(work: Work, case_id: UUID, body: str, *, version: int | None = None) -> UUID:
-    """Write to everybody; what is written in mediation stays behind the wall."""
+async def send_message(
+    work: Work,
+    case_id: UUID,
+    body: str,
+    *,
+    asks: Side | None = None,
+    version: int | None = None,
+) -> UUID:
+    """Write to everybody; what is written in mediation stays behind the wall.
+
+    A neutral may ask a side (``asks``) for a picture or film that shows a code made now: what was
+    made before, or by somebody else, does not show it.
+    """
     held = await cases.hold(work, case_id, Act.SEND_MESSAGE, version=version)
     claims.text_within(body, ("body",), held.rulebook.limits.message_characters)
     side = held.side or Side.NEUTRAL
+    if asks is not None and side is not Side.NEUTRAL:
+        raise Invalid(("asks",), "neutrals_only")
+    if asks is Side.NEUTRAL:
+        raise Invalid(("asks",), "not_a_party")
+    code = None if asks is None else _code()
     await work.conn.execute(
         insert(Message).values(
             id=work.result,
@@ -32,17 +53,27 @@ async def send_message(work: Work, case_id: UUID, body: str, *, version: int | N
             side=side,
             account_id=work.actor.account_id,
             body=body,
+            asks=asks,
+            code=code,
             at=work.at,
         )
     )
+    said = {"message": str(work.result), "body": body}
+    if asks is not None and code is not None:
+        said |= {"asks": asks.value, "code": code}
     entry = Entry(
-        said={"message": str(work.result), "body": body},
+        said=said,
         shown={"message": str(work.result)},
         channel=held.channel,
         tell=(Role.CLAIMANT, Role.RESPONDENT, Role.MEDIATOR, Role.ARBITRATOR),
     )
     await cases.advance(work, held, entry)
     return work.result
+
+
+def _code() -> str:
+    """Six signs that nobody mistakes for one another, however they are written."""
+    return "".join(secrets.choice(_SIGNS) for _ in range(_CODE_LENGTH))
 
 
 async def send_caucus_message(

@@ -15,7 +15,7 @@ from sqlmodel import col
 
 from odr.errors import NotFound
 from odr.models.cases import Case, Notice, Seat
-from odr.models.dialogue import Upload
+from odr.models.dialogue import Exhibit, Upload
 from odr.models.money import InsuranceClaim
 from odr.models.people import Token
 from odr.models.states import Channel
@@ -162,6 +162,12 @@ def sees_in_channel(case_id: Any, channel: Any) -> ColumnElement[bool]:
 def sees_message(case_id: Any, channel: Any) -> ColumnElement[bool]:
     """Who sees what is said in a room reads its messages; but no insurer reads the talk."""
     return and_(sees_in_channel(case_id, channel), or_(OPERATOR, _seated(case_id, *_TALKERS)))
+
+
+def sees_exhibit(exhibit_id: Any) -> ColumnElement[bool]:
+    """The viewer sees the exhibit, and with it what was found about it."""
+    sees = sees_in_channel(col(Exhibit.case_id), col(Exhibit.channel))
+    return select(col(Exhibit.id)).where(col(Exhibit.id) == exhibit_id, sees).exists()
 
 
 def sees_proposal(case_id: Any) -> ColumnElement[bool]:

@@ -91,6 +91,11 @@ SELECT pg_temp.wall(one_s_own, $$account_id = (SELECT viewer_account())$$)
 FROM unnest(ARRAY['notices', 'uploads']) AS one_s_own;
 SELECT pg_temp.wall('tokens', $$organisation_id = ANY ((SELECT viewer_organisations())::uuid[])$$);
 
+-- What was found about an exhibit is read by whoever reads the exhibit.
+SELECT pg_temp.wall(computed, format(
+    'EXISTS (SELECT FROM exhibits e WHERE e.id = %I.exhibit_id)', computed))
+FROM unnest(ARRAY['examinations', 'exhibit_findings']) AS computed;
+
 -- A receipt, or the length of a stream, would betray what was said behind a wall.
 SELECT pg_temp.wall('vault_receipts', $$EXISTS (
     SELECT FROM acts a WHERE a.stream_id = vault_receipts.stream AND a.sequence = vault_receipts.seq
@@ -114,6 +119,7 @@ GRANT SELECT ON
     orders, order_lines, payments, shipments, shipment_events, bonds, covers, order_covers,
     cases, seats, appointments, claims, answers, acts, clocks, notices, readings,
     offers, messages, caucus_messages, uploads, exhibits, exhibit_answers, proposals,
+    examinations, exhibit_findings,
     rulings, ruling_findings, ruling_citations, ruling_unrelied,
     obligations, payouts, insurance_claims, vault_receipts, vault_streams,
     vault_inspections, vault_derivatives
@@ -133,6 +139,17 @@ CREATE TRIGGER acts_never_emptied BEFORE TRUNCATE ON acts
     FOR EACH STATEMENT EXECUTE FUNCTION public.acts_only_grow();
 ALTER TABLE acts ENABLE ALWAYS TRIGGER acts_only_grow;
 ALTER TABLE acts ENABLE ALWAYS TRIGGER acts_never_emptied;
+
+-- What was found stands, and so do the answers to it.
+CREATE FUNCTION public.findings_only_grow() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION 'findings only grow' USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER findings_only_grow BEFORE UPDATE OR DELETE ON exhibit_findings
+    FOR EACH ROW EXECUTE FUNCTION public.findings_only_grow();
+CREATE TRIGGER findings_never_emptied BEFORE TRUNCATE ON exhibit_findings
+    FOR EACH STATEMENT EXECUTE FUNCTION public.findings_only_grow();
 
 -- What has had its time goes: links, sessions, what was counted, files that nobody used.
 GRANT DELETE ON sign_in_requests, sign_in_links, sessions, memberships, uploads TO concord_app;

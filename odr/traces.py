@@ -113,6 +113,8 @@ def _message(rows: Rows, entry: Entry, side: Side | None) -> None:
         side=side or Side.NEUTRAL,
         account_id=entry.account,
         body=entry.said["body"],
+        asks=entry.said.get("asks"),
+        code=entry.said.get("code"),
         at=entry.at,
     )
 
@@ -148,6 +150,7 @@ def _exhibit(rows: Rows, entry: Entry, side: Side | None) -> None:
         size=file.size,
         sha256=file.sha256,
         voucher=said["voucher"],
+        challenge_id=UUID(said["challenge"]) if "challenge" in said else None,
         account_id=entry.account,
         at=entry.at,
     )
@@ -167,6 +170,7 @@ def _answer_exhibit(rows: Rows, entry: Entry, side: Side | None) -> None:
         "exhibit_answers",
         UUID(entry.said["exhibit"]),
         side,
+        UUID(entry.said["finding"]) if "finding" in entry.said else None,
         channel=entry.channel,
         body=entry.said["body"],
         account_id=entry.account,

@@ -56,6 +56,7 @@ ROWS: Final[Mapping[str, str]] = {
     "Cover": _OWN,
     "Exhibit": _SAID,
     "ExhibitAnswer": _SAID,
+    "ExhibitFinding": _SAID,
     "Finding": _RECORD,
     "InsuranceClaim": _OWN,
     "Message": "rooms rooms rooms record no no record no",

@@ -61,6 +61,10 @@ class FindingKind(Word):
     TOTAL_DIFFERS = "total_differs", "The document's total is not the order's."
     CURRENCY_DIFFERS = "currency_differs", "The document's currency is not the order's."
     ORDER_DIFFERS = "order_differs", "The document names another order."
+    NOT_STANDARD = (
+        "not_standard",
+        "It says that it is a document of EPCIS events, and does not follow that standard.",
+    )
     ANSWERS_CHALLENGE = (
         "answers_challenge",
         "It was given in answer to a neutral's request for a picture that shows a code.",
@@ -93,7 +97,8 @@ LIMITS: Final[Mapping[FindingKind, str]] = {
     _K.TIME_FITS: _METADATA,
     _K.TAKEN_ELSEWHERE: (
         "A file's own data can be changed without a trace. Goods may be opened or photographed"
-        " elsewhere than where they were delivered."
+        " elsewhere than where they were delivered, which is the last place that a tracking"
+        " document names."
     ),
     _K.PLACE_FITS: "A file's own data can be changed without a trace.",
     _K.EDITED: (
@@ -131,6 +136,7 @@ LIMITS: Final[Mapping[FindingKind, str]] = {
     _K.TOTAL_DIFFERS: f"Part deliveries, taxes and discounts explain differences. {_TYPED}",
     _K.CURRENCY_DIFFERS: f"Customs and banks write in their own currency. {_TYPED}",
     _K.ORDER_DIFFERS: f"Shops number orders in their own way. {_TYPED}",
+    _K.NOT_STANDARD: "A program that writes such documents carelessly explains it.",
     _K.ANSWERS_CHALLENGE: "Whether the picture shows the code, and how, is for people to see.",
     _K.OLDER_THAN_CHALLENGE: _METADATA,
 }

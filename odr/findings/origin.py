@@ -17,7 +17,8 @@ _NEAR_BITS: Final = 4
 
 def _reused(subject: Subject) -> Iterator[Finding]:
     if subject.reuse.same:
-        yield Finding(_K.SAME_FILE_ELSEWHERE, Strength.FAIR)
+        often = subject.reuse.often
+        yield Finding(_K.SAME_FILE_ELSEWHERE, Strength.SLIGHT if often else Strength.FAIR)
     elif subject.reuse.distance is not None and subject.kind in PHOTOS:
         differing = Ground(GroundName.DIFFERING, str(subject.reuse.distance))
         near = subject.reuse.distance <= _NEAR_BITS

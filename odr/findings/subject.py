@@ -37,9 +37,13 @@ class Purchase:
 
 @dataclass(frozen=True, slots=True)
 class Reuse:
-    """What other cases have of the file: the very bytes, or a hash so many bits away."""
+    """What other cases have of the file: the very bytes, or a hash so many bits away.
+
+    ``often``: so many have the very bytes that it is everybody's.
+    """
 
     same: bool = False
+    often: bool = False
     distance: int | None = None
 
 

@@ -39,12 +39,17 @@ class Offer(SQLModel, table=True):
 
 
 class Message(SQLModel, table=True):
-    """Something said to everybody who can read the channel; never caucus."""
+    """Something said to everybody who can read the channel; never caucus.
+
+    A neutral's message may ask a side for a picture that shows ``code``.
+    """
 
     __tablename__ = "messages"
     __table_args__ = (
         Index("messages_by_case", "case_id", "at"),
         CheckConstraint("channel IN ('record','mediation')", name="joint"),
+        CheckConstraint("(code IS NULL) = (asks IS NULL)", name="challenge"),
+        CheckConstraint("code IS NULL OR side = 'neutral'", name="challenger"),
     )
 
     id: UUID = Field(sa_column=columns.key())
@@ -53,6 +58,8 @@ class Message(SQLModel, table=True):
     side: Side = Field(sa_column=columns.word(Side, "message_side"))
     account_id: UUID = Field(foreign_key="accounts.id")
     body: str = Field(sa_column=columns.text(longest=8000, name="body"))
+    asks: Side | None = Field(default=None, sa_column=columns.word(Side, "message_asks", null=True))
+    code: str | None = Field(default=None, max_length=10)
     at: datetime = Field(sa_column=columns.instant())
 
 
@@ -96,6 +103,7 @@ class Exhibit(SQLModel, table=True):
         UniqueConstraint("case_id", "side", "number"),
         Index("exhibits_by_case", "case_id", "at"),
         Index("exhibits_by_blob", "blob_id"),
+        Index("exhibits_by_digest", "sha256"),
     )
 
     id: UUID = Field(sa_column=columns.key())
@@ -112,20 +120,29 @@ class Exhibit(SQLModel, table=True):
     size: int = Field(sa_column=columns.minor())
     sha256: bytes = Field(sa_column=columns.digest())
     voucher: dict[str, Any] | None = Field(default=None, sa_column=columns.value(null=True))
+    challenge_id: UUID | None = Field(default=None, foreign_key="messages.id")
     account_id: UUID = Field(foreign_key="accounts.id")
     at: datetime = Field(sa_column=columns.instant())
     released_at: datetime | None = Field(default=None, sa_column=columns.instant(null=True))
 
 
 class ExhibitAnswer(SQLModel, table=True):
-    """What the other side says of an exhibit; ``channel`` as the exhibit's rooms."""
+    """What the other side says of an exhibit, or a side of a finding about it.
+
+    ``channel`` as the exhibit's rooms.
+    """
 
     __tablename__ = "exhibit_answers"
-    __table_args__ = (UniqueConstraint("exhibit_id", "side"), Index("answers_by_case", "case_id"))
+    __table_args__ = (
+        UniqueConstraint("exhibit_id", "side", "finding_id", postgresql_nulls_not_distinct=True),
+        Index("answers_by_case", "case_id"),
+        Index("answers_by_finding", "finding_id", postgresql_where=text("finding_id IS NOT NULL")),
+    )
 
     id: UUID = Field(sa_column=columns.key())
     case_id: UUID = Field(foreign_key="cases.id")
     exhibit_id: UUID = Field(foreign_key="exhibits.id")
+    finding_id: UUID | None = Field(default=None, foreign_key="exhibit_findings.id")
     side: Side = Field(sa_column=columns.word(Side, "exhibit_answer_side"))
     channel: Channel = Field(sa_column=columns.word(Channel, "exhibit_answer_channel"))
     body: str = Field(sa_column=columns.text(longest=4000, name="body"))

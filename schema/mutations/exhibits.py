@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
-from datetime import date
-from typing import Annotated, Any
+from datetime import date, datetime
+from typing import Annotated
+from uuid import UUID
 
 import strawberry
 
@@ -11,6 +12,7 @@ from odr import exhibits
 from odr.exhibits import Given
 from odr.models import dialogue
 from odr.procedure.acts import Act
+from odr.vouchers import Voucher
 from schema.mutations import desk
 from schema.mutations.acts import CasePayload, act
 from schema.mutations.desk import CaseInput, Info, Input
@@ -19,6 +21,7 @@ from schema.scalars import Int64
 from schema.types.exhibit import Exhibit, ExhibitAnswer
 from schema.types.words import ExhibitKind
 
+MESSAGE_TAG = "ms"
 UPLOAD_TAG = "up"
 """The tag of an upload's id, as the upload endpoint answers it."""
 
@@ -27,13 +30,23 @@ _EXHIBITS = read.columns(dialogue.Exhibit)
 
 @strawberry.input(description="What a document itself says, as its giver types it.")
 class VoucherInput:
-    """A document's own facts."""
+    """A document's own facts; which it may have is a matter of the exhibit's kind."""
 
     issuer: str | None = None
     number: str | None = None
     issued: date | None = None
+    carrier: str | None = None
+    service: str | None = None
+    tracking_number: str | None = None
+    shipped_at: datetime | None = None
+    delivered_at: datetime | None = None
+    sent_from: str | None = None
     place: str | None = None
+    sender: str | None = None
+    recipient: str | None = None
     weight_grams: int | None = None
+    customs_number: str | None = None
+    order_reference: str | None = None
     amount_minor: Int64 | None = None
     currency: str | None = None
     note: str | None = None
@@ -48,6 +61,9 @@ class ExhibitInput:
     title: str
     description: str = ""
     voucher: VoucherInput | None = None
+    challenge_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The message that asked for it, if it shows that one's code."
+    )
 
 
 def given(items: Sequence[ExhibitInput]) -> list[Given]:
@@ -59,20 +75,22 @@ def given(items: Sequence[ExhibitInput]) -> list[Given]:
             title=item.title,
             description=item.description,
             voucher=_voucher(item.voucher),
+            challenge=_challenge(item.challenge_id, number),
         )
         for number, item in enumerate(items)
     ]
 
 
-def _voucher(voucher: VoucherInput | None) -> dict[str, Any] | None:
+def _voucher(voucher: VoucherInput | None) -> Voucher | None:
     if voucher is None:
         return None
-    named = {each.name: getattr(voucher, each.name) for each in fields(voucher)}
-    return {
-        name: value.isoformat() if isinstance(value, date) else value
-        for name, value in named.items()
-        if value is not None
-    }
+    return Voucher(**{each.name: getattr(voucher, each.name) for each in fields(voucher)})
+
+
+def _challenge(message: strawberry.ID | None, number: int) -> UUID | None:
+    if message is None:
+        return None
+    return desk.keyed(message, MESSAGE_TAG, ("exhibits", number, "challenge_id"))
 
 
 @strawberry.input(description=Act.SUBMIT_EXHIBIT.meaning)
@@ -91,10 +109,11 @@ class SubmitExhibitPayload(CasePayload):
 
 @strawberry.input(description=Act.ANSWER_EXHIBIT.meaning)
 class AnswerExhibitInput(Input):
-    """What is said of the other side's exhibit."""
+    """What is said of the other side's exhibit, or of a finding about any exhibit."""
 
     exhibit_id: strawberry.ID
     body: str
+    finding_id: strawberry.ID | None = None
     expected_version: int | None = None
 
 
@@ -146,6 +165,7 @@ class ExhibitActs:
     ) -> AnswerExhibitPayload:
         """Answer the other side's exhibit."""
         row = desk.find(input_.exhibit_id, "ex")
+        asked = input_.finding_id
         done = await desk.on_row(
             info,
             Act.ANSWER_EXHIBIT,
@@ -153,7 +173,11 @@ class ExhibitActs:
             row,
             _EXHIBITS,
             lambda work, exhibit: exhibits.answer_exhibit(
-                work, exhibit, input_.body, version=input_.expected_version
+                work,
+                exhibit,
+                input_.body,
+                finding_id=None if asked is None else desk.keyed(asked, "xf", ("finding_id",)),
+                version=input_.expected_version,
             ),
         )
         return AnswerExhibitPayload(

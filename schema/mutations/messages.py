@@ -19,6 +19,11 @@ class SendMessageInput(CaseInput):
     """What is said."""
 
     body: str
+    asks: Side | None = strawberry.field(
+        default=None,
+        description="Of neutrals: whom it asks for a picture or film that shows a code, which is"
+        " made with the message.",
+    )
 
 
 @strawberry.type
@@ -59,7 +64,11 @@ class MessageActs:
             Act.SEND_MESSAGE,
             input_,
             lambda work, case: messages.send_message(
-                work, case, input_.body, version=input_.expected_version
+                work,
+                case,
+                input_.body,
+                asks=input_.asks,
+                version=input_.expected_version,
             ),
         )
         return SendMessagePayload(case=done.case, message=done.result, user_errors=done.errors)

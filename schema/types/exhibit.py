@@ -1,21 +1,31 @@
 """Exhibits: items of evidence, what the other side says of them, and who read them."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, case, func, literal_column
+from sqlalchemy import ColumnElement, and_, case, func, literal_column, select
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.types import Text
 
-from odr.models import cases, dialogue
+from odr.findings.kinds import LIMITS
+from odr.findings.kinds import FindingKind as _FindingKind
+from odr.models import cases, dialogue, findings
 from odr.words import Side as _Side
 from schema import sight
 from schema.reader import declaration as read
 from schema.scalars import Digest, Int64
 from schema.types.node import Node
 from schema.types.seat import name_of_side
-from schema.types.words import Channel, ExhibitKind, Side
+from schema.types.words import (
+    Channel,
+    ExhibitKind,
+    FindingKind,
+    GroundName,
+    Side,
+    Strength,
+)
 
 if TYPE_CHECKING:
     from schema.types.case import Case
@@ -23,6 +33,8 @@ if TYPE_CHECKING:
 CASES = read.columns(cases.Case)
 EXHIBITS = read.columns(dialogue.Exhibit)
 ANSWERS = read.columns(dialogue.ExhibitAnswer)
+FINDINGS = read.columns(findings.ExhibitFinding)
+EXAMINATIONS = read.columns(findings.Examination)
 
 
 def label(exhibits: Any) -> ColumnElement[Any]:
@@ -36,16 +48,52 @@ def label(exhibits: Any) -> ColumnElement[Any]:
 @read.embedded
 @strawberry.type(description="What a document itself says, as its giver typed it.")
 class Voucher:
-    """A document's own facts."""
+    """A document's own facts; which it may have is a matter of the exhibit's kind."""
 
-    issuer: str | None = read.part(description="Who made it, such as the carrier.")
-    number: str | None = read.part(description="Its number, such as the tracking number.")
+    issuer: str | None = read.part(description="Who made it.")
+    number: str | None = read.part(description="The document's own number.")
     issued: date | None = read.part(description="Its date.")
-    place: str | None = read.part()
+    carrier: str | None = read.part()
+    service: str | None = read.part()
+    tracking_number: str | None = read.part()
+    shipped_at: datetime | None = read.part()
+    delivered_at: datetime | None = read.part()
+    sent_from: str | None = read.part()
+    place: str | None = read.part(description="Of delivery, or where it was made.")
+    sender: str | None = read.part()
+    recipient: str | None = read.part()
     weight_grams: int | None = read.part()
-    amount_minor: Int64 | None = read.part()
+    customs_number: str | None = read.part()
+    order_reference: str | None = read.part()
+    amount_minor: Int64 | None = read.part(description="Its total.")
     currency: str | None = read.part()
     note: str | None = read.part()
+
+
+@read.embedded
+@strawberry.type(description="A fact on which a finding stands: a text, or an instant.")
+class Ground:
+    """A ground of a finding."""
+
+    name: GroundName = read.part()
+    text: str | None = read.part()
+    at: datetime | None = read.part()
+
+
+@read.embedded
+@strawberry.type(description="An event of a tracking document (EPCIS 2.0), in GS1's words.")
+class TrackingEvent:
+    """A line of a tracking timeline."""
+
+    at: datetime = read.part()
+    type: str = read.part()
+    action: str = read.part()
+    step: str = read.part()
+    disposition: str = read.part()
+    read_point: str = read.part()
+    location: str = read.part()
+    epcs: list[str] = read.part(description="What it is about, the first few.")
+    more_epcs: int = read.part(description="How many more it is about.")
 
 
 @read.table(
@@ -62,6 +110,47 @@ class ExhibitAnswer(Node):
     name: str = read.column(name_of_side(ANSWERS.c.case_id, ANSWERS.c.side, ANSWERS.c.account_id))
     body: str = read.column(ANSWERS.c.body)
     at: datetime = read.column(ANSWERS.c.at)
+
+
+def sentence(_context: Any, row: Mapping[str, Any]) -> str:
+    """Say what was found."""
+    return _FindingKind(row["kind"]).meaning
+
+
+def limits(_context: Any, row: Mapping[str, Any]) -> str:
+    """Say what it does not show."""
+    return LIMITS[_FindingKind(row["kind"])]
+
+
+@read.table(
+    findings.ExhibitFinding,
+    tag="xf",
+    row=read.as_parent(FINDINGS.c.exhibit_id == EXHIBITS.c.id, lambda: Exhibit),
+)
+@strawberry.type(
+    description="Something that was computed about an exhibit. It decides nothing; both sides"
+    " see it and may answer it."
+)
+class ExhibitFinding(Node):
+    """A finding, with its grounds and its limits."""
+
+    kind: FindingKind = read.column(FINDINGS.c.kind)
+    strength: Strength = read.column(FINDINGS.c.strength)
+    sentence: str = read.computed(
+        sentence, needs={"kind": FINDINGS.c.kind}, description="In English."
+    )
+    limits: str = read.computed(
+        limits, needs={"kind": FINDINGS.c.kind}, description="What it does not show, in English."
+    )
+    grounds: list[Ground] = read.json(FINDINGS.c.grounds)
+    at: datetime = read.column(FINDINGS.c.at)
+    answers: list[ExhibitAnswer] = read.many(
+        ANSWERS.c.finding_id == FINDINGS.c.id, order=(ANSWERS.c.at, ANSWERS.c.id), typical=1
+    )
+
+
+def _examined(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return select(column).where(EXAMINATIONS.c.exhibit_id == EXHIBITS.c.id).scalar_subquery()
 
 
 @read.table(
@@ -102,5 +191,17 @@ class Exhibit(Node):
         EXHIBITS.c.released_at, description="When it left mediation for the record."
     )
     answers: list[ExhibitAnswer] = read.many(
-        ANSWERS.c.exhibit_id == EXHIBITS.c.id, order=(ANSWERS.c.at, ANSWERS.c.id), typical=1
+        and_(ANSWERS.c.exhibit_id == EXHIBITS.c.id, ANSWERS.c.finding_id.is_(None)),
+        order=(ANSWERS.c.at, ANSWERS.c.id),
+        typical=1,
+    )
+    examined_at: datetime | None = read.column(
+        _examined(EXAMINATIONS.c.at), description="When the findings were computed."
+    )
+    findings: list[ExhibitFinding] = read.many(
+        FINDINGS.c.exhibit_id == EXHIBITS.c.id, order=(FINDINGS.c.at, FINDINGS.c.id), typical=3
+    )
+    tracking: list[TrackingEvent] | None = read.json(
+        _examined(EXAMINATIONS.c.tracking),
+        description="The events of a tracking document, as read; null before it was.",
     )

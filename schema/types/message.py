@@ -42,6 +42,10 @@ class Message(Node):
         MESSAGES.c.account_id == sight.ACCOUNT, description="The viewer wrote it."
     )
     body: str = read.column(MESSAGES.c.body)
+    asks: Side | None = read.column(
+        MESSAGES.c.asks, description="Whom it asks for a picture that shows `code`."
+    )
+    code: str | None = read.column(MESSAGES.c.code, description="Made with the message.")
     at: datetime = read.column(MESSAGES.c.at)
 
 

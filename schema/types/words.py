@@ -9,6 +9,7 @@ from typing import Final, cast
 import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
+from odr.findings.kinds import FindingKind, GroundName, Strength
 from odr.models.states import (
     Channel,
     Direction,
@@ -36,6 +37,8 @@ LISTS: Final[tuple[type[StrEnum], ...]] = (
     Direction,
     ExhibitKind,
     Fact,
+    FindingKind,
+    GroundName,
     InsuranceState,
     Need,
     NeutralKind,
@@ -53,6 +56,7 @@ LISTS: Final[tuple[type[StrEnum], ...]] = (
     RulingKind,
     Side,
     Stage,
+    Strength,
     Window,
 )
 _NAMES: Final[dict[type[StrEnum], str]] = {CaseState: "CaseState", ClockKind: "ClockKind"}
@@ -79,6 +83,8 @@ __all__ = [
     "Direction",
     "ExhibitKind",
     "Fact",
+    "FindingKind",
+    "GroundName",
     "InsuranceState",
     "Need",
     "NeutralKind",
@@ -96,6 +102,7 @@ __all__ = [
     "RulingKind",
     "Side",
     "Stage",
+    "Strength",
     "Window",
     "show",
 ]

@@ -23,10 +23,10 @@ HASHES = st.integers(0, 2**64 - 1)
 BITS = st.sets(st.integers(0, 63), max_size=8)
 
 
-async def kept(conn: AsyncConnection, sha256: bytes = bytes(32)):
+async def kept(conn: AsyncConnection):
     """A row of a blob, whose bytes nobody asks for."""
     one = blobs.Blob(
-        plaintext=Plaintext(uuid4(), "image/jpeg", sha256, bytes(64), 10),
+        plaintext=Plaintext(uuid4(), "image/jpeg", bytes(32), bytes(64), 10),
         ciphertext=Ciphertext(bytes(32), 26),
         wrapped_key=bytes(40),
         key_id="key",
@@ -127,12 +127,6 @@ async def test_pages_of_a_file_are_told_apart_and_kept_once(connection):
         (one.id, 1),
         (one.id, 2),
     ]
-
-
-async def test_the_same_bytes_are_found_by_their_digest(connection):
-    first, second, _ = [await kept(connection, bytes([n]) * 32) for n in (1, 1, 2)]
-    assert set(await likeness.same(connection, bytes([1]) * 32)) == {first.id, second.id}
-    assert await likeness.same(connection, bytes([3]) * 32) == []
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ from odr.policy import Viewer
 from odr.rails.manual import ManualRail
 from odr.rails.rail import Standing
 from odr.rulings import Decision, Found, NotReliedOn
+from odr.vouchers import Voucher
 from odr.words import ExhibitKind, Reason
 from odr.work import Office
 from tests.odr import world as worlds
@@ -126,7 +127,7 @@ async def given(desk: Office, viewer: Viewer, kind: ExhibitKind, content: str) -
     declared = Declared(size=len(data), media_type="text/plain")
     upload = await uploads.deposit(desk, viewer, pieces(), declared, "note.txt")
     return exhibits.Given(
-        upload_id=upload, kind=kind, title="A note", voucher={"carrier": "Postal Example"}
+        upload_id=upload, kind=kind, title="A note", voucher=Voucher(issuer="Postal Example")
     )
 
 

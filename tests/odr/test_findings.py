@@ -82,6 +82,9 @@ def test_a_file_about_which_nothing_is_known_has_no_findings():
 def test_the_same_file_elsewhere_is_told_without_any_ground():
     found = one(replace(PHOTO, reuse=Reuse(same=True, distance=0)), K.SAME_FILE_ELSEWHERE)
     assert found.grounds == ()
+    assert found.strength is Strength.FAIR
+    everybodys = one(replace(PHOTO, reuse=Reuse(same=True, often=True)), K.SAME_FILE_ELSEWHERE)
+    assert everybodys.strength is Strength.SLIGHT
     assert K.ALIKE_ELSEWHERE not in kinds(replace(PHOTO, reuse=Reuse(same=True, distance=0)))
 
 

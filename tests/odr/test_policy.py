@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import exists, insert, select, text
+from sqlalchemy import exists, insert, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
@@ -18,6 +18,7 @@ from evidence.deposit import Declared
 from infra import database as db
 from odr import (
     claims,
+    examinations,
     exhibits,
     hearings,
     ids,
@@ -40,6 +41,7 @@ from odr.models.dialogue import (
     Proposal,
     Upload,
 )
+from odr.models.findings import Examination, ExhibitFinding
 from odr.models.money import InsuranceClaim
 from odr.models.people import Token
 from odr.models.states import Channel, InsuranceState
@@ -122,7 +124,8 @@ class Town:
         given = exhibits.Given(
             upload_id=await self.upload(viewer), kind=ExhibitKind.STATEMENT, title="A statement"
         )
-        await self.act(viewer, case, exhibits.submit_exhibit, case, given)
+        exhibit = await self.act(viewer, case, exhibits.submit_exhibit, case, given)
+        await examinations.examine(self.desk, exhibit)
 
     async def upload(self, viewer):
         async def pieces():
@@ -258,6 +261,8 @@ def filters():
     }
     caucus, message = CaucusMessage.__table__.c, Message.__table__.c
     made[Message] = policy.sees_message(message.case_id, message.channel)
+    for kind in (Examination, ExhibitFinding):
+        made[kind] = policy.sees_exhibit(kind.__table__.c.exhibit_id)
     made[Proposal] = policy.sees_proposal(Proposal.__table__.c.case_id)
     made[CaucusMessage] = policy.sees_caucus_message(caucus.case_id, caucus.with_side)
     made[InsuranceClaim] = policy.sees_insurance_claim()
@@ -292,8 +297,9 @@ async def test_something_was_said_in_every_room_before_the_walls_are_compared(to
 async def test_both_walls_show_every_viewer_the_same_rows_of_every_table(town, engine, reader):
     shown_to_nobody = []
     for kind, sees in filters().items():
-        key = kind.__table__.c.id
+        key = inspect(kind).primary_key[0]
         everything = await rows(engine, select(key), policy.SERVICE)
+        assert everything, kind
         shown = set()
         for name, viewer in town.viewers.items():
             first = await rows(engine, select(key).where(sees), viewer)
@@ -418,7 +424,7 @@ async def test_an_organisations_token_sees_nothing_of_its_makers_own(town, reade
 async def test_who_has_not_said_who_they_are_sees_nothing_behind_a_wall(town, reader):
     nobody = town.viewers["nobody"]
     for kind in filters():
-        assert not await rows(reader, select(kind.__table__.c.id), nobody, signed=False)
+        assert not await rows(reader, select(inspect(kind).primary_key[0]), nobody, signed=False)
     assert not await rows(reader, select(RECEIPTS.c.seq), nobody, signed=False)
 
 

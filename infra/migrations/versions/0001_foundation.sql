@@ -114,8 +114,6 @@ CREATE TABLE vault_blobs (
     CONSTRAINT vault_blobs_state CHECK (state IN ('stored', 'accepted', 'refused'))
 );
 
-CREATE INDEX vault_blobs_sha256 ON vault_blobs (sha256);
-
 CREATE INDEX vault_blobs_unfinished ON vault_blobs (created) WHERE state <> 'accepted';
 
 CREATE INDEX vault_blobs_unretained ON vault_blobs (created) WHERE state = 'accepted' AND retained_at IS NULL;
@@ -436,6 +434,7 @@ CREATE TABLE covers (
     starts DATE NOT NULL,
     ends DATE NOT NULL,
     registered_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    confirmed_at TIMESTAMP WITH TIME ZONE,
     PRIMARY KEY (id),
     UNIQUE (insurer_id, reference),
     CONSTRAINT limits CHECK (claim_limit_minor > 0 AND aggregate_limit_minor >= claim_limit_minor AND deductible_minor >= 0),
@@ -745,13 +744,18 @@ CREATE TABLE messages (
     side VARCHAR(40) NOT NULL,
     account_id UUID NOT NULL,
     body TEXT NOT NULL CONSTRAINT body_length CHECK (char_length(body) <= 8000),
+    asks VARCHAR(40),
+    code VARCHAR(10),
     at TIMESTAMP WITH TIME ZONE NOT NULL,
     PRIMARY KEY (id),
     CONSTRAINT joint CHECK (channel IN ('record','mediation')),
+    CONSTRAINT challenge CHECK ((code IS NULL) = (asks IS NULL)),
+    CONSTRAINT challenger CHECK (code IS NULL OR side = 'neutral'),
     FOREIGN KEY(case_id) REFERENCES cases (id),
     CONSTRAINT message_channel CHECK (channel IN ('record', 'mediation', 'claimant_caucus', 'respondent_caucus')),
     CONSTRAINT message_side CHECK (side IN ('claimant', 'respondent', 'neutral')),
-    FOREIGN KEY(account_id) REFERENCES accounts (id)
+    FOREIGN KEY(account_id) REFERENCES accounts (id),
+    CONSTRAINT message_asks CHECK (asks IN ('claimant', 'respondent', 'neutral'))
 );
 
 CREATE INDEX messages_by_case ON messages (case_id, at);
@@ -772,38 +776,6 @@ CREATE TABLE caucus_messages (
 );
 
 CREATE INDEX caucus_messages_by_case ON caucus_messages (case_id, at);
-
-CREATE TABLE exhibits (
-    id UUID NOT NULL,
-    case_id UUID NOT NULL,
-    side VARCHAR(40) NOT NULL,
-    number INTEGER NOT NULL,
-    kind VARCHAR(40) NOT NULL,
-    title TEXT NOT NULL CONSTRAINT title_length CHECK (char_length(title) <= 200),
-    description TEXT NOT NULL CONSTRAINT description_length CHECK (char_length(description) <= 4000),
-    channel VARCHAR(40) NOT NULL,
-    blob_id UUID NOT NULL,
-    filename TEXT NOT NULL CONSTRAINT filename_length CHECK (char_length(filename) <= 255),
-    media_type VARCHAR(100) NOT NULL,
-    size BIGINT NOT NULL,
-    sha256 BYTEA NOT NULL,
-    voucher JSONB,
-    account_id UUID NOT NULL,
-    at TIMESTAMP WITH TIME ZONE NOT NULL,
-    released_at TIMESTAMP WITH TIME ZONE,
-    PRIMARY KEY (id),
-    UNIQUE (case_id, side, number),
-    FOREIGN KEY(case_id) REFERENCES cases (id),
-    CONSTRAINT exhibit_side CHECK (side IN ('claimant', 'respondent', 'neutral')),
-    CONSTRAINT exhibit_kind CHECK (kind IN ('waybill', 'tracking_record', 'proof_of_delivery', 'delivery_photo', 'customs_declaration', 'commercial_invoice', 'packing_list', 'certificate_of_origin', 'product_certificate', 'inspection_report', 'proof_of_purchase', 'listing_snapshot', 'product_photo', 'packaging_photo', 'unboxing_video', 'chat_log', 'warranty', 'repair_report', 'activation_log', 'return_label', 'return_inspection', 'statement', 'other')),
-    CONSTRAINT exhibit_channel CHECK (channel IN ('record', 'mediation', 'claimant_caucus', 'respondent_caucus')),
-    FOREIGN KEY(blob_id) REFERENCES vault_blobs (id),
-    FOREIGN KEY(account_id) REFERENCES accounts (id)
-);
-
-CREATE INDEX exhibits_by_blob ON exhibits (blob_id);
-
-CREATE INDEX exhibits_by_case ON exhibits (case_id, at);
 
 CREATE TABLE proposals (
     id UUID NOT NULL,
@@ -942,25 +914,41 @@ CREATE INDEX appointments_by_case ON appointments (case_id);
 
 CREATE INDEX appointments_by_neutral ON appointments (neutral_id);
 
-CREATE TABLE exhibit_answers (
+CREATE TABLE exhibits (
     id UUID NOT NULL,
     case_id UUID NOT NULL,
-    exhibit_id UUID NOT NULL,
     side VARCHAR(40) NOT NULL,
+    number INTEGER NOT NULL,
+    kind VARCHAR(40) NOT NULL,
+    title TEXT NOT NULL CONSTRAINT title_length CHECK (char_length(title) <= 200),
+    description TEXT NOT NULL CONSTRAINT description_length CHECK (char_length(description) <= 4000),
     channel VARCHAR(40) NOT NULL,
-    body TEXT NOT NULL CONSTRAINT body_length CHECK (char_length(body) <= 4000),
+    blob_id UUID NOT NULL,
+    filename TEXT NOT NULL CONSTRAINT filename_length CHECK (char_length(filename) <= 255),
+    media_type VARCHAR(100) NOT NULL,
+    size BIGINT NOT NULL,
+    sha256 BYTEA NOT NULL,
+    voucher JSONB,
+    challenge_id UUID,
     account_id UUID NOT NULL,
     at TIMESTAMP WITH TIME ZONE NOT NULL,
+    released_at TIMESTAMP WITH TIME ZONE,
     PRIMARY KEY (id),
-    UNIQUE (exhibit_id, side),
+    UNIQUE (case_id, side, number),
     FOREIGN KEY(case_id) REFERENCES cases (id),
-    FOREIGN KEY(exhibit_id) REFERENCES exhibits (id),
-    CONSTRAINT exhibit_answer_side CHECK (side IN ('claimant', 'respondent', 'neutral')),
-    CONSTRAINT exhibit_answer_channel CHECK (channel IN ('record', 'mediation', 'claimant_caucus', 'respondent_caucus')),
+    CONSTRAINT exhibit_side CHECK (side IN ('claimant', 'respondent', 'neutral')),
+    CONSTRAINT exhibit_kind CHECK (kind IN ('waybill', 'tracking_record', 'proof_of_delivery', 'delivery_photo', 'customs_declaration', 'commercial_invoice', 'packing_list', 'certificate_of_origin', 'product_certificate', 'inspection_report', 'proof_of_purchase', 'listing_snapshot', 'product_photo', 'packaging_photo', 'unboxing_video', 'chat_log', 'warranty', 'repair_report', 'activation_log', 'return_label', 'return_inspection', 'statement', 'other')),
+    CONSTRAINT exhibit_channel CHECK (channel IN ('record', 'mediation', 'claimant_caucus', 'respondent_caucus')),
+    FOREIGN KEY(blob_id) REFERENCES vault_blobs (id),
+    FOREIGN KEY(challenge_id) REFERENCES messages (id),
     FOREIGN KEY(account_id) REFERENCES accounts (id)
 );
 
-CREATE INDEX answers_by_case ON exhibit_answers (case_id);
+CREATE INDEX exhibits_by_blob ON exhibits (blob_id);
+
+CREATE INDEX exhibits_by_case ON exhibits (case_id, at);
+
+CREATE INDEX exhibits_by_digest ON exhibits (sha256);
 
 CREATE TABLE ruling_findings (
     id UUID NOT NULL,
@@ -974,19 +962,6 @@ CREATE TABLE ruling_findings (
     FOREIGN KEY(case_id) REFERENCES cases (id),
     FOREIGN KEY(ruling_id) REFERENCES rulings (id)
 );
-
-CREATE TABLE ruling_unrelied (
-    ruling_id UUID NOT NULL,
-    exhibit_id UUID NOT NULL,
-    case_id UUID NOT NULL,
-    why TEXT NOT NULL CONSTRAINT why_length CHECK (char_length(why) <= 2000),
-    PRIMARY KEY (ruling_id, exhibit_id),
-    FOREIGN KEY(ruling_id) REFERENCES rulings (id),
-    FOREIGN KEY(exhibit_id) REFERENCES exhibits (id),
-    FOREIGN KEY(case_id) REFERENCES cases (id)
-);
-
-CREATE INDEX ix_ruling_unrelied_exhibit_id ON ruling_unrelied (exhibit_id);
 
 CREATE TABLE payouts (
     id UUID NOT NULL,
@@ -1045,6 +1020,49 @@ CREATE TABLE ruling_citations (
 
 CREATE INDEX ix_ruling_citations_exhibit_id ON ruling_citations (exhibit_id);
 
+CREATE TABLE ruling_unrelied (
+    ruling_id UUID NOT NULL,
+    exhibit_id UUID NOT NULL,
+    case_id UUID NOT NULL,
+    why TEXT NOT NULL CONSTRAINT why_length CHECK (char_length(why) <= 2000),
+    PRIMARY KEY (ruling_id, exhibit_id),
+    FOREIGN KEY(ruling_id) REFERENCES rulings (id),
+    FOREIGN KEY(exhibit_id) REFERENCES exhibits (id),
+    FOREIGN KEY(case_id) REFERENCES cases (id)
+);
+
+CREATE INDEX ix_ruling_unrelied_exhibit_id ON ruling_unrelied (exhibit_id);
+
+CREATE TABLE examinations (
+    exhibit_id UUID NOT NULL,
+    case_id UUID NOT NULL,
+    tracking JSONB NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (exhibit_id),
+    FOREIGN KEY(exhibit_id) REFERENCES exhibits (id),
+    FOREIGN KEY(case_id) REFERENCES cases (id)
+);
+
+CREATE INDEX ix_examinations_case_id ON examinations (case_id);
+
+CREATE TABLE exhibit_findings (
+    id UUID NOT NULL,
+    case_id UUID NOT NULL,
+    exhibit_id UUID NOT NULL,
+    kind VARCHAR(40) NOT NULL,
+    strength VARCHAR(40) NOT NULL,
+    grounds JSONB NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE (exhibit_id, kind),
+    FOREIGN KEY(case_id) REFERENCES cases (id),
+    FOREIGN KEY(exhibit_id) REFERENCES exhibits (id),
+    CONSTRAINT finding_kind CHECK (kind IN ('same_file_elsewhere', 'alike_elsewhere', 'taken_before_delivery', 'taken_after_shipment', 'taken_at_another_time', 'taken_after_given', 'time_fits', 'taken_elsewhere', 'place_fits', 'edited', 'screenshot', 'no_camera_data', 'credentials_hold', 'credentials_broken', 'credentials_absent', 'generated', 'number_fails', 'number_unknown', 'not_delivered', 'delivery_differs', 'shipment_differs', 'place_differs', 'recipient_differs', 'total_differs', 'currency_differs', 'order_differs', 'not_standard', 'answers_challenge', 'older_than_challenge')),
+    CONSTRAINT finding_strength CHECK (strength IN ('slight', 'fair', 'strong'))
+);
+
+CREATE INDEX exhibit_findings_by_case ON exhibit_findings (case_id);
+
 CREATE TABLE rail_events (
     rail VARCHAR(20) NOT NULL,
     event_id VARCHAR(100) NOT NULL,
@@ -1058,6 +1076,30 @@ CREATE TABLE rail_events (
 
 CREATE INDEX ix_rail_events_payout_id ON rail_events (payout_id);
 
+CREATE TABLE exhibit_answers (
+    id UUID NOT NULL,
+    case_id UUID NOT NULL,
+    exhibit_id UUID NOT NULL,
+    finding_id UUID,
+    side VARCHAR(40) NOT NULL,
+    channel VARCHAR(40) NOT NULL,
+    body TEXT NOT NULL CONSTRAINT body_length CHECK (char_length(body) <= 4000),
+    account_id UUID NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE NULLS NOT DISTINCT (exhibit_id, side, finding_id),
+    FOREIGN KEY(case_id) REFERENCES cases (id),
+    FOREIGN KEY(exhibit_id) REFERENCES exhibits (id),
+    FOREIGN KEY(finding_id) REFERENCES exhibit_findings (id),
+    CONSTRAINT exhibit_answer_side CHECK (side IN ('claimant', 'respondent', 'neutral')),
+    CONSTRAINT exhibit_answer_channel CHECK (channel IN ('record', 'mediation', 'claimant_caucus', 'respondent_caucus')),
+    FOREIGN KEY(account_id) REFERENCES accounts (id)
+);
+
+CREATE INDEX answers_by_case ON exhibit_answers (case_id);
+
+CREATE INDEX answers_by_finding ON exhibit_answers (finding_id) WHERE finding_id IS NOT NULL;
+
 GRANT SELECT, INSERT, UPDATE ON accounts TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON acts TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON answers TO concord_app;
@@ -1068,7 +1110,9 @@ GRANT SELECT, INSERT, UPDATE ON caucus_messages TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON claims TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON clocks TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON covers TO concord_app;
+GRANT SELECT, INSERT, UPDATE ON examinations TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON exhibit_answers TO concord_app;
+GRANT SELECT, INSERT, UPDATE ON exhibit_findings TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON exhibits TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON idempotency TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON insurance_claims TO concord_app;
@@ -1959,6 +2003,11 @@ SELECT pg_temp.wall(one_s_own, $$account_id = (SELECT viewer_account())$$)
 FROM unnest(ARRAY['notices', 'uploads']) AS one_s_own;
 SELECT pg_temp.wall('tokens', $$organisation_id = ANY ((SELECT viewer_organisations())::uuid[])$$);
 
+-- What was found about an exhibit is read by whoever reads the exhibit.
+SELECT pg_temp.wall(computed, format(
+    'EXISTS (SELECT FROM exhibits e WHERE e.id = %I.exhibit_id)', computed))
+FROM unnest(ARRAY['examinations', 'exhibit_findings']) AS computed;
+
 -- A receipt, or the length of a stream, would betray what was said behind a wall.
 SELECT pg_temp.wall('vault_receipts', $$EXISTS (
     SELECT FROM acts a WHERE a.stream_id = vault_receipts.stream AND a.sequence = vault_receipts.seq
@@ -1982,6 +2031,7 @@ GRANT SELECT ON
     orders, order_lines, payments, shipments, shipment_events, bonds, covers, order_covers,
     cases, seats, appointments, claims, answers, acts, clocks, notices, readings,
     offers, messages, caucus_messages, uploads, exhibits, exhibit_answers, proposals,
+    examinations, exhibit_findings,
     rulings, ruling_findings, ruling_citations, ruling_unrelied,
     obligations, payouts, insurance_claims, vault_receipts, vault_streams,
     vault_inspections, vault_derivatives
@@ -2001,6 +2051,17 @@ CREATE TRIGGER acts_never_emptied BEFORE TRUNCATE ON acts
     FOR EACH STATEMENT EXECUTE FUNCTION public.acts_only_grow();
 ALTER TABLE acts ENABLE ALWAYS TRIGGER acts_only_grow;
 ALTER TABLE acts ENABLE ALWAYS TRIGGER acts_never_emptied;
+
+-- What was found stands, and so do the answers to it.
+CREATE FUNCTION public.findings_only_grow() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION 'findings only grow' USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER findings_only_grow BEFORE UPDATE OR DELETE ON exhibit_findings
+    FOR EACH ROW EXECUTE FUNCTION public.findings_only_grow();
+CREATE TRIGGER findings_never_emptied BEFORE TRUNCATE ON exhibit_findings
+    FOR EACH STATEMENT EXECUTE FUNCTION public.findings_only_grow();
 
 -- What has had its time goes: links, sessions, what was counted, files that nobody used.
 GRANT DELETE ON sign_in_requests, sign_in_links, sessions, memberships, uploads TO concord_app;
