@@ -1,20 +1,25 @@
-"""The commands that need no vault: `verify` a bundle offline, be a `witness` of a log.
+"""The commands that need no vault: `verify` a bundle offline, `witness` a log, `monitor` one.
 
     python -m evidence verify BUNDLE --key VKEY
     python -m evidence witness --folder DIR --name NAME --passphrase FILE --log VKEY
+    python -m evidence monitor URL --key VKEY --folder DIR --receipt FILE --witness VKEY
 
 `verify` exits with 0 only if the bundle is sound, 1 if something was tampered with, 2 if it is
-malformed or the call is. Where a key comes from is the point: take it from where you trust it,
-not from whoever gave you the bundle.
+malformed or the call is. `monitor` looks once (let cron or a timer call it): 0 if all is as it
+should be, 1 if something must not be, 3 if the log cannot be reached.
+
+Where a key comes from is the point: take it from where you trust it, not from whoever gave you
+the bundle.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from evidence import note, verify, vigil
+from evidence import follower, note, verify, vigil
+from evidence import monitor as monitors
 from evidence import report as reports
 from evidence.dating import Outside
 from evidence.errors import Malformed, VaultError
@@ -28,8 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     _describe_verify(commands.add_parser("verify", help="check a bundle offline"))
     _describe_witness(commands.add_parser("witness", help="follow logs and cosign checkpoints"))
+    _describe_monitor(commands.add_parser("monitor", help="follow a log, shout at what is wrong"))
     chosen = parser.parse_args(arguments)
-    run = {"verify": _verify, "witness": _witness}[chosen.command]
+    run = {"verify": _verify, "witness": _witness, "monitor": _monitor}[chosen.command]
     return run(chosen, parser)
 
 
@@ -133,6 +139,35 @@ def _witness(chosen: argparse.Namespace, parser: argparse.ArgumentParser) -> int
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def _describe_monitor(command: argparse.ArgumentParser) -> None:
+    command.add_argument("url", help="the listing's address, such as https://service.example/log/")
+    command.add_argument("--key", action="append", required=True, metavar="VKEY", help="see verify")
+    command.add_argument("--folder", type=Path, required=True, help="for what it has read")
+    command.add_argument(
+        "--receipt", type=Path, action="append", default=[], metavar="FILE", help="to be kept"
+    )
+    command.add_argument(
+        "--witness", action="append", default=[], metavar="VKEY", help="see verify"
+    )
+    command.add_argument("--quorum", type=int, metavar="N", help="see verify")
+    command.add_argument(
+        "--hours", type=float, default=6.0, help="how old the last signed time may be"
+    )
+
+
+def _monitor(chosen: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    try:
+        stalled = timedelta(hours=chosen.hours)
+        trust = monitors.read_trust(chosen.key, chosen.witness, chosen.quorum, stalled)
+        receipts = [path.read_bytes() for path in chosen.receipt]
+        fetch = follower.over_http(chosen.url)
+        with alone(chosen.folder):
+            monitor = monitors.Monitor(chosen.folder, trust, receipts)
+            return follower.look(monitor, fetch, lambda: datetime.now(UTC))
+    except (VaultError, OSError, ValueError) as error:
+        parser.error(str(error))
 
 
 def _tell(path: Path, keys: Sequence[note.VerifierKey], report: reports.Report) -> None:

@@ -88,6 +88,10 @@ class NotCosigned(VaultError):
         self.said = said
 
 
+class Absent(VaultError):
+    """A file of a log that is followed is not there, or cannot be had."""
+
+
 class NotStamped(VaultError):
     """A time-stamping authority refused, or what it said is good no longer; accuses nobody."""
 

@@ -62,6 +62,9 @@ BATCH_MAX: Final = 16_384
 SETTLE: Final = timedelta(minutes=10)
 """How long after its year a log waits for transactions that began within it."""
 
+RESIGNED: Final = timedelta(hours=1)
+"""After how long a log that does not grow is signed again, so that it is not taken for stalled."""
+
 OPEN_LOG: Final = "open_log"
 CHECKPOINT: Final = "checkpoint"
 _AT_ONCE: Final = 8
@@ -116,6 +119,13 @@ _ENTRIES: Final = text(
 _PLACE: Final = text(
     "SELECT origin, index AS place FROM vault_leaves WHERE stream = :stream AND seq = :seq"
 ).bindparams(bindparam("stream", type_=Uuid()), bindparam("seq", type_=BigInteger()))
+
+_HISTORY: Final = text(
+    "SELECT l.index AS place, e.salt, e.body FROM vault_leaves o"
+    " JOIN vault_leaves l USING (origin, stream)"
+    " JOIN vault_entries e ON e.stream = l.stream AND e.seq = l.seq"
+    " WHERE o.origin = :origin AND o.index = 0 ORDER BY l.index"
+).bindparams(bindparam("origin", type_=Text()))
 
 _OPENED: Final = text(
     "WITH placed AS ("
@@ -209,6 +219,21 @@ async def read_tiles(store: Store, origin: str, tiles: Iterable[Tile]) -> dict[T
     wanted = list(tiles)
     found = await _side_by_side(_read_tile(store, origin, one) for one in wanted)
     return dict(zip(wanted, found, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """An entry that a log wrote of itself: its index, and the salt and body that it commits to."""
+
+    index: int
+    salt: bytes
+    body: dict[str, Any]
+
+
+async def history(conn: AsyncConnection, origin: str) -> list[Own]:
+    """Read what a log says of itself and its keys, in its own stream, as far as it has a place."""
+    rows = await conn.execute(_HISTORY, {"origin": origin})
+    return [Own(row.place, row.salt, row.body) for row in rows if row.salt is not None]
 
 
 async def prove(conn: AsyncConnection, store: Store, stream: UUID, seq: int) -> str:
@@ -307,17 +332,20 @@ async def _grow(engine: AsyncEngine, vault: Vault, origin: str, now: datetime) -
         last = min(before.assigned, before.size + BATCH_MAX)
         if last > before.size:
             data = await _entries(conn, origin, before.size, last)
-    if last == before.size:
+    if last > before.size:
+        root = await _publish(vault.store, before, data)
+    elif before.published is not None and before.published <= now - RESIGNED:
+        root = before.root
+    else:
         await release(engine, vault.store, origin)
         return False
-    root = await _publish(vault.store, before, data)
     signed = await sign(vault.log_signers(origin), Checkpoint(origin, last, root), now)
     async with engine.begin() as conn:
         values = {"origin": origin, "before": before.size, "root_before": before.root}
         values |= {"size": last, "root": root, "checkpoint": signed, "at": now}
         kept = (await conn.execute(_KEEP, values)).first() is not None
     await release(engine, vault.store, origin)
-    return kept
+    return kept and last > before.size
 
 
 async def _entries(conn: AsyncConnection, origin: str, size: int, last: int) -> list[bytes]:

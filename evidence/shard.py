@@ -25,3 +25,20 @@ def is_over(shard: str, at: datetime) -> bool:
     """Say whether nothing is recorded for this shard any more at `at`."""
     found = _SHARD.fullmatch(shard)
     return found is not None and int(found[2]) < at.astimezone(UTC).year
+
+
+def following(shard: str) -> str:
+    """Name the log of the year after; ValueError if it is none."""
+    return _moved(shard, 1)
+
+
+def before(shard: str) -> str | None:
+    """Name the log of the year before; None if it is none."""
+    return _moved(shard, -1) if base(shard) else None
+
+
+def _moved(shard: str, years: int) -> str:
+    found = _SHARD.fullmatch(shard)
+    if found is None:
+        raise ValueError("no shard")
+    return f"{found[1]}/{int(found[2]) + years}"

@@ -14,6 +14,7 @@ from evidence import (
     audit,
     bundle,
     checkpoint,
+    cosignature,
     keys,
     log,
     merkle,
@@ -599,3 +600,22 @@ def test_a_checkpoint_has_a_line_of_each_kind():
     with pytest.raises(Tampered):
         checkpoint.verify(signed.replace("\n1\n", "\n2\n").encode(), verifiers())
     assert checkpoint.write(other) != checkpoint.write(said)
+
+
+async def test_a_log_that_does_not_grow_is_signed_again(engine, vault):
+    await append(engine, vault, 2)
+    await drain(engine, vault)
+    first = await released(vault)
+    await drain(engine, vault, NOON + log.RESIGNED - SECOND)
+    assert await released(vault) == first
+    later = NOON + log.RESIGNED
+    await drain(engine, vault, later)
+    second = await released(vault)
+    assert second != first
+    assert checkpoint.verify(second, verifiers()) == checkpoint.verify(first, verifiers())
+    _, cosigned = cosignature.verify(second, verifiers())
+    assert [one.time for one in cosigned] == [int(later.timestamp())]
+    async with engine.connect() as conn:
+        assert (await audit.audit(conn, vault)).findings == []
+        (opened,) = await log.history(conn, LOG)
+    assert (opened.index, opened.body["act"]) == (0, log.OPEN_LOG)

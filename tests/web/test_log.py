@@ -1,10 +1,12 @@
 """The public log, as whoever follows it reads it: no session, the names of C2SP tlog-tiles."""
 
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from evidence import checkpoint, merkle, note, tile
+from evidence import checkpoint, log, merkle, monitor, note, tile
+from evidence import follower as follower_program
 
 JSON = {"accept": "application/json"}
 
@@ -61,3 +63,21 @@ def test_the_page_shows_the_log_to_anybody(follower):
     assert shown.status_code == 200
     assert listed["origin"] in shown.text
     assert listed["verifierKeys"][0] in shown.text
+
+
+def test_a_monitor_follows_the_site_and_finds_every_receipt(follower, site, tmp_path):
+    client, listed = follower
+    told = client.get("/log/", headers=JSON).json()
+    assert told["logs"][0]["history"][0]["body"]["act"] == log.OPEN_LOG
+    given = [*listed["verifierKeys"], told["receiptKey"]]
+    trust = monitor.read_trust(given, [], None, timedelta(days=36500))
+    row = site.value(
+        "SELECT r.note FROM vault_receipts r JOIN vault_leaves l USING (stream, seq)"
+        " WHERE l.index < :size LIMIT 1",
+        size=listed["size"],
+    )
+    found = monitor.Monitor(tmp_path, trust, [row.note.encode()])
+    fetch = follower_program.over_http(f"{site.url}/log/")
+    long_after = datetime.now(UTC) + timedelta(days=3650)
+    assert found.look(fetch, long_after) == []
+    assert found.seen(listed["origin"]).size >= listed["size"]

@@ -33,6 +33,7 @@ async def listing(request: Request) -> Response:
     async with _setting(request).office.connected() as conn:
         known = await log.states(conn)
         words = {one.origin: await testimony.words(conn, one.origin) for one in known}
+        own = {one.origin: await log.history(conn, one.origin) for one in known}
         stamps = {one.origin: await stamping.words(conn, one.origin) for one in known}
     logs = [
         {
@@ -43,6 +44,10 @@ async def listing(request: Request) -> Response:
             "sealedAt": state.sealed.isoformat() if state.sealed else None,
             "previous": state.previous,
             "verifierKeys": [str(signer.key) for signer in vault.log_signers(state.origin)],
+            "history": [
+                {"index": one.index, "salt": one.salt.hex(), "body": one.body}
+                for one in own[state.origin]
+            ],
             "witnesses": [
                 {"name": one.name, "size": one.size, "cosignedAt": one.time.isoformat()}
                 for one in words[state.origin]
