@@ -202,25 +202,26 @@ class Office:
             except (OSError, PoolTimeoutError) as error:
                 raise Unavailable("database") from error
             except Exception as error:
-                if _is_lost(error):
+                if is_lost(error):
                     raise Unavailable("database") from error
                 raise
             try:
                 yield conn
             except (DBAPIError, ConnectionError, TimeoutError) as error:
-                if isinstance(error, DBAPIError) and not (_is_lost(error) or _gave_way(error)):
+                if isinstance(error, DBAPIError) and not (is_lost(error) or _gave_way(error)):
                     raise
                 raise Unavailable("database") from error
 
     async def read(self, do: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Read something outside any act, again over another connection if the first is lost.
 
-        ``Unavailable`` when ``patience`` is over.
+        Each statement sees its own moment. ``Unavailable`` when ``patience`` is over.
         """
         waits = iter(self.patience)
         while True:
             try:
-                async with self.connected() as conn:
+                # In no transaction: there is nothing to roll back if the database goes now.
+                async with self.connected(singly=True) as conn:
                     return await do(conn)
             except Unavailable:
                 wait = next(waits, None)
@@ -258,7 +259,7 @@ _BUSY: Final = ("40", "55P03", "57014")
 """Deadlock and serialization failure, a lock that was not got, a statement that took too long."""
 
 
-def _is_lost(error: BaseException) -> bool:
+def is_lost(error: BaseException) -> bool:
     """Whether a connection could not be made, or is gone."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
@@ -275,4 +276,4 @@ def _sqlstate(error: BaseException) -> str:
     return state if isinstance(state, str) else ""
 
 
-__all__ = ["SERVICE", "Key", "Office", "Work"]
+__all__ = ["SERVICE", "Key", "Office", "Work", "is_lost"]

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from odr import errors
 from odr.errors import Refused
+from odr.work import is_lost
 from schema.payloads import ErrorCode
 from web import headers
 from web.reading import Busy
@@ -119,7 +120,7 @@ async def missing(request: Request, _: Exception) -> Response:
 
 async def broken(request: Request, error: Exception) -> Response:
     """A bug: reported where it was raised, masked here; without the database it is no bug."""
-    lost = isinstance(error, OSError | InterfaceError | OperationalError)
+    lost = isinstance(error, OSError | InterfaceError | OperationalError) or is_lost(error)
     bug = partial(page, request, "refused.html", status=BUG.status, said=BUG)
     response = away(request) if lost else bug()
     # What is raised past the other handlers is answered outside of ``Headers``.

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -36,8 +37,11 @@ def _setting(request: Request) -> Setting:
 
 async def now(request: Request) -> datetime:
     """The service's time: the database's."""
-    async with _setting(request).office.engine.connect() as conn:
-        at: datetime = (await conn.execute(_NOW)).scalar_one()
+    return await _setting(request).office.read(_now)
+
+
+async def _now(conn: AsyncConnection) -> datetime:
+    at: datetime = (await conn.execute(_NOW)).scalar_one()
     return at
 
 

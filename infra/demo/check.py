@@ -27,7 +27,6 @@ from odr.money import Money
 from web import reading
 
 _CSRF: Final = re.compile(r'name="csrf" value="([^"]+)"')
-_PATIENCE_SECONDS: Final = 40
 Values = dict[str, Any]
 
 
@@ -113,7 +112,8 @@ class Timeline:
 class Check:
     """The run: accounts by name, who is signed in, the timeline; ``receipt_key`` is the vault's.
 
-    ``transport`` carries the requests, and may make that hard.
+    ``transport`` carries the requests, and may make that hard; ``patience_seconds`` is how long
+    worker and rail may take.
     """
 
     url: str
@@ -122,6 +122,7 @@ class Check:
     stack: AsyncExitStack
     line: Timeline = field(default_factory=Timeline)
     transport: httpx.AsyncBaseTransport | None = None
+    patience_seconds: int = 40
     people: dict[str, Person] = field(default_factory=dict)
 
     async def person(self, name: str) -> Person:
@@ -145,12 +146,12 @@ class Check:
     async def until(self, what: str, holds: Callable[[Values], object], number: str) -> Values:
         """Wait for the worker and the rail to have done something."""
         buyer = self.people["Marlene Hößler"]
-        for _ in range(_PATIENCE_SECONDS * 4):
+        for _ in range(self.patience_seconds * 4):
             case = await buyer.case(number)
             if holds(case):
                 return case
             await asyncio.sleep(0.25)
-        raise Broken(f"{what} did not happen within {_PATIENCE_SECONDS} s")
+        raise Broken(f"{what} did not happen within {self.patience_seconds} s")
 
 
 def _found(page: str) -> str:
@@ -354,7 +355,7 @@ async def _short_ways(check: Check) -> None:
     check.line.say("time", "moves on by six days; the seller is silent, sessions are over")
     check.people.clear()
     amira = await check.person("Amira Haddad")
-    for _ in range(_PATIENCE_SECONDS * 4):
+    for _ in range(check.patience_seconds * 4):
         shown = await amira.case(case["number"])
         if shown["state"] == "DEFAULTED":
             break

@@ -39,6 +39,11 @@ LEASE_SECONDS: Final = 11
 Victims: TypeAlias = tuple[str, ...]
 SERVER, DATABASE = "server", "database"
 
+POLLS: Final = 20
+"""After so many of the same reading somebody waits for what is tried again ever later."""
+
+WAIT_SECONDS: Final = 600
+
 _TOP: Final = Path(__file__).parents[2]
 _FORK: Final = multiprocessing.get_context("forkserver")
 # Reading the program takes seconds and is no part of what is tried.
@@ -98,17 +103,12 @@ class Service:
                 assert self.is_up, self.log.read_text()[-4000:]
                 await asyncio.sleep(0.02)
         if self.starts > 1:
-            await self._let_leases_end()
+            await self.let_pass(LEASE_SECONDS)
 
-    async def _let_leases_end(self) -> None:
-        """Let time go on, so that what a worker had claimed and lost is free again.
-
-        Waiting for it would take ten seconds each time.
-        """
+    async def let_pass(self, seconds: float) -> None:
+        """Let time go on: what a worker had claimed and lost is free again, a wait is over."""
         async with self.admin() as conn:
-            await conn.execute(
-                "SELECT advance_service_clock(make_interval(secs => $1))", LEASE_SECONDS
-            )
+            await conn.execute("SELECT advance_service_clock(make_interval(secs => $1))", seconds)
 
     async def _answers(self, client: httpx.AsyncClient) -> bool:
         try:
@@ -131,7 +131,7 @@ class Service:
     async def recover(self) -> None:
         """Start the database under a server that lives on."""
         await asyncio.to_thread(self.cluster.start)
-        await self._let_leases_end()
+        await self.let_pass(LEASE_SECONDS)
 
     def stop(self) -> int | None:
         """Stop it in order, and its database with it; its exit code."""
@@ -307,15 +307,24 @@ class Courier(httpx.AsyncBaseTransport):
         self.service = service
         self.moments = moments
         self._wire: tuple[int, httpx.AsyncHTTPTransport] | None = None
+        self._polls: list[str] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         await request.aread()
+        await self._hurry(name_of(request))
         for number in range(TRIES_MAX):
             await self.service.start()
             answer = await self._carried(request, again=number > 0)
             if answer is not None and not is_worth_a_repeat(answer):
                 return answer
         raise AssertionError(f"{name_of(request)} is not answered")
+
+    async def _hurry(self, name: str) -> None:
+        """Let time pass where somebody asks the same again and again."""
+        self._polls = [*self._polls, name] if {*self._polls} <= {name} else [name]
+        if len(self._polls) == POLLS and self.service.is_up:
+            await self.service.let_pass(WAIT_SECONDS)
+            self._polls = []
 
     async def _carried(self, request: httpx.Request, *, again: bool) -> httpx.Response | None:
         """The answer, None if the server was killed before it came."""

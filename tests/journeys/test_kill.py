@@ -5,6 +5,7 @@ import subprocess
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+import asyncpg
 import httpx
 import pytest
 
@@ -60,6 +61,13 @@ MONEY = {
 """The transfers that the main job makes, one of each code."""
 
 KEYS, NOTICES = 19, 52
+PATIENCE_SECONDS = 150
+"""Longer than the worker rests between two looks at the rail."""
+
+
+WAITING = """
+SELECT (SELECT count(*) FROM outbox WHERE state = 'due') + (SELECT count(*) FROM vault_unlogged)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +120,17 @@ async def play(service: Service, line: Timeline, moments: Moments | None = None)
     courier = Courier(service, moments)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(courier.close)
-        check = Check(service.url, accounts, str(ours.receipts.key), stack, line, courier)
+        key = str(ours.receipts.key)
+        check = Check(service.url, accounts, key, stack, line, courier, PATIENCE_SECONDS)
         await checks.main_job(check)
+
+
+async def is_released(service: Service, conn: asyncpg.Connection) -> bool:
+    """Whether the log's last checkpoint is on the store."""
+    signed = await conn.fetchval("SELECT checkpoint FROM vault_logs")
+    folder = service.data / "store" / "objects" / "log"
+    released = [each.read_text() for each in await asyncio.to_thread(folder.rglob, "checkpoint@*")]
+    return signed is not None and any(each.startswith(signed) for each in released)
 
 
 async def whole(service: Service) -> list[str]:
@@ -126,10 +143,10 @@ async def whole(service: Service) -> list[str]:
     if paid != [("paid", 1, 80_910)]:
         wrong.append(f"PAID: {books}")
     async with service.admin() as conn:
-        async with asyncio.timeout(60):
-            due = "SELECT count(*) FROM outbox WHERE state = 'due'"
-            while await conn.fetchval(due):  # noqa: ASYNC110 - another process's
-                await asyncio.sleep(0.05)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while await conn.fetchval(WAITING) or not await is_released(service, conn):
+                await service.let_pass(outage.WAIT_SECONDS)
+                await asyncio.sleep(1)
         acts = await conn.fetch("SELECT act FROM acts")
         lines = await conn.fetch(
             "SELECT code, amount FROM ledger.transfers WHERE code = ANY($1)", list(MONEY)

@@ -17,6 +17,8 @@ import boto3
 import httpx
 import pytest
 from botocore.config import Config
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evidence.keys import Signer
 from evidence.note import VerifierKey
@@ -196,6 +198,19 @@ async def test_nobody_notices_that_the_database_was_restarted_between_two_reques
         )
         assert [each.status_code for each in answers] == [200, 200, 201, 200, 200]
     assert note.status_code == 201
+
+
+async def test_what_was_read_is_told_though_the_database_goes_before_the_end(durable, tmp_path):
+    engine = db.create_engine(durable.url("concord", db.APP))
+    desk = world.office(engine, tmp_path)
+
+    async def read(conn: AsyncConnection) -> int:
+        found = await conn.scalar(text("SELECT 42"))
+        os.kill(durable.pid(), signal.SIGKILL)
+        return found
+
+    assert await desk.read(read) == 42
+    await engine.dispose()
 
 
 async def test_an_act_stands_though_the_database_goes_before_its_receipt(durable, tmp_path):
