@@ -1,9 +1,11 @@
 """Signing in: a link by e-mail that works once, and the session that it opens.
 
 Asking for a link does not look for an account, so the answer is alike whether there is one: a
-request is written down, and counted against the address and against where it came from. The
-worker makes the link's secret when it sends the mail, so that no row, backup or queue ever holds
-it. Of links and sessions the database keeps SHA-256 hashes only.
+request is written down, and counted against where it came from. No address can be shut out by
+whoever asks in its name: beyond a number of mails in an hour it still gets one as soon as the last
+one is ``QUIET`` old, and what is asked for sooner is answered by that one, whose link is open for
+longer. The worker makes the link's secret when it sends the mail, so that no row, backup or queue
+ever holds it. Of links and sessions the database keeps SHA-256 hashes only.
 
 The module knows no HTTP: that a link is opened by a POST only, and how a cookie is set, is the
 pages'.
@@ -42,7 +44,10 @@ KIND: Final = "sign_in"
 LINK: Final = timedelta(minutes=15)
 SESSION: Final = timedelta(hours=12)
 COUNTED: Final = timedelta(hours=1)
-REQUESTS_PER_EMAIL_MAX: Final = 5
+QUIET: Final = timedelta(minutes=5)
+"""Less than ``LINK``, so that an address of which much is asked has an open link at any time."""
+
+MAILS_AT_ONCE_MAX: Final = 5
 REQUESTS_PER_ORIGIN_MAX: Final = 30
 SECRET_BYTES: Final = 32
 _LINK_LOCK: Final = 0x1001
@@ -77,12 +82,13 @@ class SignedIn(NamedTuple):
     csrf: str
 
 
-async def request_link(conn: AsyncConnection, email: str, origin: str, at: datetime) -> UUID:
+async def request_link(conn: AsyncConnection, email: str, origin: str, at: datetime) -> UUID | None:
     """Ask for a link to ``email``; the same is done whether or not an account has it.
 
     ``origin`` is where the request came from, such as a network address; only its hash is kept.
-    ``Invalid`` for what is no address, ``TooMuch`` beyond so many requests an hour for an address
-    or from an origin. The request's id. Commit, then wake the worker.
+    ``Invalid`` for what is no address, ``TooMuch`` beyond so many mails an hour from an origin. The
+    request's id, or None where a mail to the address that is on its way answers it. Commit, then
+    wake the worker.
     """
     address = bounds.email(email, ("email",))
     source = _hash(origin)
@@ -95,10 +101,11 @@ async def request_link(conn: AsyncConnection, email: str, origin: str, at: datet
     counted = select(
         func.count().filter(by_email).label("by_email"),
         func.count().filter(by_origin).label("by_origin"),
+        func.max(col(SignInRequest.at)).filter(by_email).label("last"),
     ).where(or_(by_email, by_origin), col(SignInRequest.at) > since)
     found = (await conn.execute(counted)).one()
-    if found.by_email >= REQUESTS_PER_EMAIL_MAX:
-        raise TooMuch(limit="sign_in_links_per_hour", maximum=REQUESTS_PER_EMAIL_MAX)
+    if found.by_email >= MAILS_AT_ONCE_MAX and found.last > at - QUIET:
+        return None
     if found.by_origin >= REQUESTS_PER_ORIGIN_MAX:
         raise TooMuch(limit="sign_in_links_per_hour", maximum=REQUESTS_PER_ORIGIN_MAX)
     request = ids.new(at)
