@@ -164,7 +164,7 @@ _MATCH_ORDER: Final = typed(
 INSERT INTO order_covers (order_id, cover_id)
 SELECT o.id, c.id
 FROM orders o JOIN covers c ON c.insured_id IN (o.marketplace_id, o.seller_id)
-WHERE o.id = :order AND c.currency = o.currency
+WHERE o.id = :order AND c.confirmed_at IS NOT NULL AND c.currency = o.currency
   AND CAST(o.placed_at AT TIME ZONE 'UTC' AS date) BETWEEN c.starts AND c.ends
 ON CONFLICT DO NOTHING
 """

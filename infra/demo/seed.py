@@ -167,7 +167,7 @@ async def _cover(office: Office, world: World, key: str, seller_id: UUID, curren
         ends=date(2027, 12, 31),
         deposit_minor=limit,
     )
-    await _do(office, world.insurer, lambda work: covers.register_cover(work, cover))
+    await _do(office, world.market, lambda work: covers.register_cover(work, cover))
 
 
 async def _order(office: Office, world: World, sale: Sale) -> UUID:

@@ -154,6 +154,8 @@ class Cover(SQLModel, table=True):
     starts: date
     ends: date
     registered_at: datetime = Field(sa_column=columns.instant())
+    confirmed_at: datetime | None = Field(sa_column=columns.instant(null=True))
+    """By the insured or its marketplace; until then nothing falls under it."""
 
 
 class OrderCover(SQLModel, table=True):

@@ -265,6 +265,20 @@ class RegisterCoverPayload(Payload):
     cover: Cover | None = read.key()
 
 
+@strawberry.input(description="Agree to a cover that an insurer told of.")
+class ConfirmCoverInput(Input):
+    """Which cover."""
+
+    cover_id: strawberry.ID
+
+
+@strawberry.type
+class ConfirmCoverPayload(Payload):
+    """The cover."""
+
+    cover: Cover | None = read.key()
+
+
 def _there(key: UUID | None) -> UUID:
     if key is None:
         raise NotFound
@@ -433,6 +447,15 @@ class RegistrationActs:
 
         done = await desk.act(info, "register_cover", input_, do, scope=_SCOPE)
         return RegisterCoverPayload(cover=done.result, user_errors=done.errors)
+
+    @does("Agree to a cover that an insurer told of, as its insured or the insured's marketplace.")
+    async def confirm_cover(
+        self, info: Info, input_: Annotated[ConfirmCoverInput, strawberry.argument(name="input")]
+    ) -> ConfirmCoverPayload:
+        """Agree to a cover."""
+        row, do = desk.find(input_.cover_id, "co"), covers.confirm_cover
+        done = await desk.upon(info, "confirm_cover", input_, row, do, scope=_SCOPE)
+        return ConfirmCoverPayload(cover=done.row, user_errors=done.errors)
 
 
 def _order(given: RegisterOrderInput) -> Registered:

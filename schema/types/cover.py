@@ -47,6 +47,9 @@ class Cover(Node):
     starts: date = read.column(COVERS.c.starts)
     ends: date = read.column(COVERS.c.ends, description="The last day.")
     registered_at: datetime = read.column(COVERS.c.registered_at)
+    confirmed_at: datetime | None = read.column(
+        COVERS.c.confirmed_at, description="By the insured; until then no order falls under it."
+    )
 
 
 @read.table(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from odr import covers, ids, journal, ledger
+from odr import covers, ids, journal, ledger, registration
 from odr.covers import Insured
 from odr.errors import Conflict, Invalid, NotFound
 from odr.models.trade import OrderCover
@@ -162,3 +162,38 @@ async def test_who_is_neither_insurer_nor_marketplace_is_told_nothing(market, co
         await market.cover(replace(cover, insured_id=other.marketplace_id))
     with pytest.raises(NotFound):
         await market.cover(replace(cover, insurer_id=market.people.seller_id))
+
+
+async def test_an_insurer_s_cover_of_another_waits_until_the_insured_agrees(market, cover):
+    """It would seat itself in strangers' cases otherwise, and read their exhibits."""
+    people = market.people
+    early = await market.order()
+    waiting = await market.cover(cover, actor=people.insurer)
+    assert await market.covered(waiting) == set()
+
+    async def confirm(actor):
+        async with market.desk.work(actor, ids.new(people.at)) as work:
+            await covers.confirm_cover(work, waiting)
+
+    for other in (people.insurer, people.stranger, people.buyer, people.operator):
+        with pytest.raises(NotFound):
+            await confirm(other)
+    # Nor does an order that is registered meanwhile fall under it.
+    async with market.desk.work(people.marketplace, ids.new(people.at)) as work:
+        await work.conn.execute(registration._MATCH_ORDER, {"order": early})
+    assert await market.covered(waiting) == set()
+    await confirm(people.seller)
+    assert await market.covered(waiting) == {early}
+    await confirm(people.seller)
+    assert await market.covered(waiting) == {early}
+
+
+async def test_the_marketplace_agrees_for_a_seller_that_it_admitted(market, cover, admin):
+    people = market.people
+    order = await market.order()
+    waiting = await market.cover(cover, actor=people.insurer)
+    own = "UPDATE organisations SET marketplace_id = $1, reference = 'S-1' WHERE id = $2"
+    await admin.execute(own, people.marketplace_id, people.seller_id)
+    async with market.desk.work(people.marketplace, ids.new(people.at)) as work:
+        await covers.confirm_cover(work, waiting)
+    assert await market.covered(waiting) == {order}

@@ -356,6 +356,7 @@ class _Maker:
                 starts=date(2020, 1, 1),
                 ends=date(2099, 12, 31),
                 registered_at=self.at,
+                confirmed_at=self.at,
             )
         )
         return made

@@ -587,6 +587,12 @@ async def test_bonds_and_covers_are_registered(house):
         ends="2026-12-31",
     )
     assert cover["cover"]["perils"] == ["LOSS"]
+    assert cover["cover"]["confirmedAt"] is None
+    agreed = {"coverId": cover["cover"]["id"]}
+    refused_ = await house.refused(people.insurer, "confirmCover", **agreed)
+    assert refused_["code"] == "NOT_FOUND"
+    confirmed = await house.done(people.seller, "confirmCover", **agreed)
+    assert confirmed["cover"]["confirmedAt"] is not None
 
 
 REGISTERING = {
