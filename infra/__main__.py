@@ -1,4 +1,4 @@
-"""The command line: ``python -m infra demo | serve | migrate | audit``."""
+"""The command line: ``python -m infra demo | serve | migrate | audit | export``."""
 
 import asyncio
 import errno
@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 from evidence.errors import KeyMissing, StoreFailed
-from infra import commands, settings
+from infra import commands, rotation, settings
 from infra.database import DatabaseError
 from infra.demo import command as demo
 from infra.postgres import PostgresError
@@ -20,6 +20,10 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "serve": commands.serve,
     "migrate": commands.migrate,
     "audit": commands.audit,
+    "rotate-keys": rotation.rotate,
+    "retire-keys": rotation.retire,
+    "declare-compromise": rotation.declare,
+    "export": commands.export,
 }
 
 

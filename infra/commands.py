@@ -1,15 +1,23 @@
-"""The commands that run the service for real: ``serve``, ``migrate``, ``audit``."""
+"""The commands that run the service for real: ``serve``, ``migrate``, ``audit``, ``export``."""
 
+import argparse
 import asyncio
+import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import uvicorn
 
 from infra import database, parts, site
 from infra.settings import Settings
 from odr import audit as audits
+from odr import numbers
 from odr.audit import Report
+from odr.errors import Refused
+from odr.policy import SERVICE
+from web import archive
+from web.wording import LANGUAGES, Wording
 
 
 async def serve(_: Sequence[str], settings: Settings) -> int:
@@ -47,6 +55,32 @@ async def audit(_: Sequence[str], settings: Settings) -> int:
         report = await audits.audit(made.office)
     await asyncio.to_thread(_print, report)
     return 0 if report.ok else 1
+
+
+async def export(given: Sequence[str], settings: Settings) -> int:
+    """Write a case's record, as the operator may see it, to a file; 1 if there is no such case."""
+    parser = argparse.ArgumentParser(prog="python -m infra export")
+    parser.add_argument("case", help="the case's number")
+    parser.add_argument("--to", type=Path, metavar="FILE", help="concord-CASE.zip, if not given")
+    parser.add_argument("--language", choices=LANGUAGES, default="en", help="of the paper")
+    chosen = parser.parse_args(given)
+    async with parts.opened(settings) as made, site.opened(made) as built:
+        try:
+            number = numbers.parse_case(chosen.case)
+            wording = Wording(chosen.language, "UTC")
+            written = await archive.export(built.app.state.setting, SERVICE, wording, number)
+        except Refused as refused:
+            sys.stderr.write(f"{chosen.case}: {refused!r}\n")
+            return 1
+        to = chosen.to or Path(f"concord-{number}.zip")
+        await asyncio.to_thread(_move, written, to)
+    sys.stdout.write(f"{to}\n")
+    return 0
+
+
+def _move(written: Path, to: Path) -> None:
+    shutil.move(written, to)
+    written.parent.rmdir()
 
 
 def _print(report: Report) -> None:

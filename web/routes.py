@@ -6,13 +6,14 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from web import uploads
-from web.pages import about, bundle, case, claim, exhibit, home, insurance, log, signin
+from web.pages import about, bundle, case, claim, exhibit, home, insurance, log, signin, verify
 
 _STATIC = Path(__file__).parent / "static"
 
 ROUTES: list[BaseRoute] = [
     Route("/", home.show),
     Route("/how", about.how),
+    Route("/verify", verify.show),
     Route("/sign-in", signin.ask, methods=["GET", "POST"]),
     Route("/sign-in/{secret}", signin.link, methods=["GET", "POST"]),
     Route("/sign-out", signin.out, methods=["POST"]),

@@ -12,6 +12,8 @@ import pytest
 
 from evidence import note, verify
 from evidence import report as reports
+from infra import commands
+from tests.web.clicking import until
 from tests.web.stages import Stages
 from web import typesetting
 from web.typesetting import Paper
@@ -20,7 +22,19 @@ from web.typesetting import Paper
 @pytest.fixture(scope="module")
 def stages(site):
     with contextlib.ExitStack() as stack:
-        yield Stages(site, stack)
+        made = Stages(site, stack)
+        made.made["settled"] = settled(made)
+        yield made
+
+
+def settled(stages) -> str:
+    """A case that was settled in mediation, whose loss an insurer covers."""
+    number, people = stages._mediated(), stages.site.people
+    for viewer in (people.buyer, people.seller):
+        proposal = stages._value(viewer, number, "proposalId")
+        stages._post(viewer, number, "accept_proposal", proposalId=proposal)
+    until(lambda: stages.site.row(number).state == "closed")
+    return number
 
 
 SECRETS = ("Betweenus:90.", "Both.", "Lookatthephoto.")
@@ -64,7 +78,7 @@ def test_a_record_is_sound_and_holds_paper_graph_and_script(stages, tmp_path):
         ("ruled", "seller", {"Betweenus:90."}),
         ("heard", "arbitrator", {"Betweenus:90.", "Both."}),
         ("ruled", "operator", {"Betweenus:90.", "Both."}),
-        ("ruled", "insurer", {"Betweenus:90.", "Both.", "Lookatthephoto."}),
+        ("settled", "insurer", {"Betweenus:90.", "Both.", "Lookatthephoto."}),
     ],
 )
 def test_nobody_gets_more_than_they_may_see(stages, tmp_path, stage, role, hidden):
@@ -117,3 +131,14 @@ def test_letters_that_no_font_has_do_not_stop_a_paper():
     plain = typesetting.typeset(replace(paper, subtitle="plain"))
     assert b"pdfuaid" in plain
     assert b"pdfuaid" not in first
+
+
+def test_the_operator_exports_a_record_by_a_command(stages, tmp_path, capsys):
+    settings, number = stages.site.parts.settings, stages.number("ruled")
+    path = tmp_path / "taken.zip"
+    assert stages.site.run(commands.export([number, "--to", str(path)], settings)) == 0
+    with zipfile.ZipFile(path) as found:
+        names = {name.partition("/")[2]: found.read(name) for name in found.namelist()}
+    assert "Betweenus:90." not in words(names["data/extra/record.pdf"])
+    assert stages.site.run(commands.export(["2611-0000-0000-00"], settings)) == 1
+    assert "2611-0000-0000-00" in capsys.readouterr().err

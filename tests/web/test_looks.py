@@ -64,7 +64,7 @@ def test_pages_for_strangers(looking, language):
 
 
 def test_how_it_works_and_what_is_not_there(looking, language):
-    _see(looking, None, language, "/how", "/log/", "/nothing")
+    _see(looking, None, language, "/how", "/verify", "/log/", "/nothing")
 
 
 def test_what_everybody_has(looking, stages, language):

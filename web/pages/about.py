@@ -11,7 +11,7 @@ from odr import rulebook
 from odr.errors import NotFound
 from odr.procedure import clocks
 from odr.procedure.acts import State
-from web import errors, reading, session, uploads
+from web import archive, errors, reading, session, uploads
 from web.templating import page
 from web.wording import chosen
 from web.words import WORDS
@@ -36,7 +36,11 @@ async def how(request: Request) -> Response:
         (state, clocks.TIMERS[clock], book.windows[clocks.TIMERS[clock].window], clock)
         for state, clock in clocks.STAGE_CLOCKS.items()
     ]
-    return page(request, "how.html", rows=rows, book=book, words=WORDS, states=list(State))
+    proof = await archive.proof_of(request.app.state.setting)
+    keys = [proof.receipt_key, *proof.log_keys]
+    return page(
+        request, "how.html", rows=rows, book=book, words=WORDS, states=list(State), keys=keys
+    )
 
 
 async def notices(request: Request) -> Response:

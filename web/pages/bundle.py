@@ -1,5 +1,6 @@
 """The case's record as a bundle, as far as its asker may see it, to be verified offline."""
 
+import shutil
 from typing import Final
 
 from starlette.background import BackgroundTask
@@ -27,5 +28,5 @@ async def download(request: Request) -> Response:
         made,
         media_type=_TYPE,
         filename=f"concord-{number}.zip",
-        background=BackgroundTask(made.unlink, missing_ok=True),
+        background=BackgroundTask(shutil.rmtree, made.parent, ignore_errors=True),
     )
