@@ -166,6 +166,16 @@ class LocalKeys:
         self.signers(name, kind)
         return self._with_seed(name, kind)
 
+    def with_newest_signer(self, name: str, kind: int = ED25519) -> "LocalKeys":
+        """Drop the signing keys of this name and kind but the newest: rotation's last step."""
+        newest = self._seeds(name, kind)[-1:]
+        kept = [
+            one
+            for one in self._signers
+            if (one.name, one.kind) != (name, kind) or one.seed in newest
+        ]
+        return LocalKeys(tuple(kept), self._wrapping)
+
     def _seeds(self, name: str, kind: int) -> list[bytes]:
         return [one.seed for one in self._signers if (one.name, one.kind) == (name, kind)]
 

@@ -45,7 +45,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlmodel import col
 
 from evidence import checkpoint as checkpoints
-from evidence import cosignature, merkle, note, proof, shard, tile, tree
+from evidence import cosignature, merkle, note, proof, shard, succession, tile, tree
 from evidence.checkpoint import Checkpoint
 from evidence.errors import LogMissing, NotLogged, NotStored, Tampered
 from evidence.keys import Signer
@@ -119,13 +119,6 @@ _ENTRIES: Final = text(
 _PLACE: Final = text(
     "SELECT origin, index AS place FROM vault_leaves WHERE stream = :stream AND seq = :seq"
 ).bindparams(bindparam("stream", type_=Uuid()), bindparam("seq", type_=BigInteger()))
-
-_HISTORY: Final = text(
-    "SELECT l.index AS place, e.salt, e.body FROM vault_leaves o"
-    " JOIN vault_leaves l USING (origin, stream)"
-    " JOIN vault_entries e ON e.stream = l.stream AND e.seq = l.seq"
-    " WHERE o.origin = :origin AND o.index = 0 ORDER BY l.index"
-).bindparams(bindparam("origin", type_=Text()))
 
 _OPENED: Final = text(
     "WITH placed AS ("
@@ -221,21 +214,6 @@ async def read_tiles(store: Store, origin: str, tiles: Iterable[Tile]) -> dict[T
     return dict(zip(wanted, found, strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class Own:
-    """An entry that a log wrote of itself: its index, and the salt and body that it commits to."""
-
-    index: int
-    salt: bytes
-    body: dict[str, Any]
-
-
-async def history(conn: AsyncConnection, origin: str) -> list[Own]:
-    """Read what a log says of itself and its keys, in its own stream, as far as it has a place."""
-    rows = await conn.execute(_HISTORY, {"origin": origin})
-    return [Own(row.place, row.salt, row.body) for row in rows if row.salt is not None]
-
-
 async def prove(conn: AsyncConnection, store: Store, stream: UUID, seq: int) -> str:
     """Give the tlog-proof of an entry under its log's last checkpoint; NotLogged before it."""
     origin, index = await place(conn, stream, seq)
@@ -275,6 +253,7 @@ async def sequence(engine: AsyncEngine, vault: Vault, now: datetime) -> bool:
         origin = await _open(conn, vault, now)
         if origin is None:
             return False
+        await succession.tell(conn, vault, origin, now)
         numbered = await _number(conn, origin)
     grown = await _grow(engine, vault, origin, now)
     async with engine.begin() as conn:
@@ -298,7 +277,7 @@ async def _open(conn: AsyncConnection, vault: Vault, now: datetime) -> str | Non
         stream := uuid4(),
         act=OPEN_LOG,
         body={
-            "keys": [str(signer.key) for signer in vault.log_signers(origin)],
+            "keys": succession.keys(vault, origin),
             "log": origin,
             "previous": None if last is None else last.checkpoint,
         },

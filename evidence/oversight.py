@@ -5,7 +5,7 @@ log's row, its checkpoint and its files on the store say. What was published mea
 looked at: the rows are those of the transaction's moment.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import DateTime, bindparam, text
@@ -13,9 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evidence import checkpoint as checkpoints
 from evidence import entry as entries
-from evidence import log, merkle, tile, tree
+from evidence import log, merkle, succession, tile, tree
+from evidence import note as notes
 from evidence.errors import Malformed, NotStored, StoreFailed, VaultError
 from evidence.log import State
+from evidence.succession import Own
 from evidence.vault import Vault
 
 _LEAVES = text(
@@ -85,7 +87,7 @@ async def _check_log(
     root = merkle.root(leaves)
     if len(leaves) != state.size or root != state.root:
         note(where, "root: not that of the entries")
-    _check_checkpoint(vault, state, note)
+    _check_checkpoint(vault, state, await succession.history(conn, state.origin), note)
     await _check_parts(vault, state, data, note, unchecked)
     await _check_files(vault, state, data[: state.size], leaves, note, unchecked)
     await _check_released(conn, vault, state, note, unchecked)
@@ -116,17 +118,21 @@ def _origin(data: bytes) -> str | None:
         return None  # the audit of streams tells
 
 
-def _check_checkpoint(vault: Vault, state: State, note: Note) -> None:
+def _check_checkpoint(vault: Vault, state: State, told: Sequence[Own], note: Note) -> None:
     where = f"vault_logs {state.origin}"
     if state.checkpoint is None:
         return
-    keys = [signer.key for signer in vault.log_signers(state.origin)]
+    # Rotated keys sign on in the logs that they signed: whatever the log itself told.
+    sets = [{str(signer.key) for signer in vault.log_signers(state.origin)}]
+    sets += [set(one) for one in succession.keys_told(told)]
     try:
+        keys = [notes.read_verifier_key(one) for one in sorted(set().union(*sets))]
         said, signed = checkpoints.verify(state.checkpoint.encode(), keys)
     except VaultError as error:
         note(where, f"checkpoint: {error}")
         return
-    if len(signed) != len(keys):
+    by = {str(key) for key in signed}
+    if not any(one and one <= by for one in sets):
         note(where, "checkpoint: is not signed by the log's keys")
     if (said.origin, said.size, said.root) != (state.origin, state.size, state.root):
         note(where, "checkpoint: says another size or root than the row")

@@ -21,6 +21,7 @@ from evidence import (
     oversight,
     proof,
     shard,
+    succession,
     tile,
     tree,
     verify,
@@ -617,5 +618,5 @@ async def test_a_log_that_does_not_grow_is_signed_again(engine, vault):
     assert [one.time for one in cosigned] == [int(later.timestamp())]
     async with engine.connect() as conn:
         assert (await audit.audit(conn, vault)).findings == []
-        (opened,) = await log.history(conn, LOG)
+        (opened,) = await succession.history(conn, LOG)
     assert (opened.index, opened.body["act"]) == (0, log.OPEN_LOG)

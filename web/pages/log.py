@@ -10,8 +10,9 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from evidence import log, stamping, testimony, tile
+from evidence import log, stamping, succession, testimony, tile
 from evidence.errors import LogMissing, Malformed, NotStored
+from evidence.vault import Vault
 from web.setting import Setting
 from web.templating import page
 
@@ -33,7 +34,7 @@ async def listing(request: Request) -> Response:
     async with _setting(request).office.connected() as conn:
         known = await log.states(conn)
         words = {one.origin: await testimony.words(conn, one.origin) for one in known}
-        own = {one.origin: await log.history(conn, one.origin) for one in known}
+        own = {one.origin: await succession.history(conn, one.origin) for one in known}
         stamps = {one.origin: await stamping.words(conn, one.origin) for one in known}
     logs = [
         {
@@ -43,7 +44,7 @@ async def listing(request: Request) -> Response:
             "publishedAt": state.published.isoformat() if state.published else None,
             "sealedAt": state.sealed.isoformat() if state.sealed else None,
             "previous": state.previous,
-            "verifierKeys": [str(signer.key) for signer in vault.log_signers(state.origin)],
+            "verifierKeys": _keys(state, own[state.origin], vault),
             "history": [
                 {"index": one.index, "salt": one.salt.hex(), "body": one.body}
                 for one in own[state.origin]
@@ -63,6 +64,12 @@ async def listing(request: Request) -> Response:
         answer = {"logs": logs, "receiptKey": str(vault.receipt_key)}
         return JSONResponse(answer, headers=_ANYBODY | {"cache-control": _BRIEFLY})
     return page(request, "log.html", logs=logs, states=known, receipt_key=str(vault.receipt_key))
+
+
+def _keys(state: log.State, told: list[succession.Own], vault: Vault) -> list[str]:
+    """The keys by which a log's checkpoints are verified now: those that it told last."""
+    known = succession.keys_told(told)
+    return known[-1] if known else [str(one.key) for one in vault.log_signers(state.origin)]
 
 
 async def checkpoint(request: Request) -> Response:
