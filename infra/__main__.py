@@ -23,9 +23,6 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "rotate-keys": rotation.rotate,
     "retire-keys": rotation.retire,
     "declare-compromise": rotation.declare,
-    "rotate-keys": rotation.rotate,
-    "retire-keys": rotation.retire,
-    "declare-compromise": rotation.declare,
     "export": commands.export,
 }
 
