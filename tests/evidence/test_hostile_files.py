@@ -17,7 +17,7 @@ from tests.evidence import files
 from tests.evidence.hostile import documents, pictures
 
 TEXTS = {"text/plain", "text/csv", "application/json", "message/rfc822"}
-LIMITS = Limits(processes_max=2, files_max=40, memory_bytes=768 * 2**20, cpu_seconds=2)
+LIMITS = Limits(processes_max=2, files_max=40, memory_bytes=768 * 2**20, cpu_seconds=1)
 FILES = list(chain(pictures.everything(), documents.everything()))
 LIES = [(f"{name}, said at the front", kind, data) for name, (kind, data) in files.LIES.items()] + [
     (f"{one} that says it is {other}", other, files.GOOD[one])
