@@ -5,7 +5,7 @@ instants, places. It knows no order and no case; what bounds a claim or an offer
 """
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from babel import Locale, UnknownLocaleError
@@ -20,6 +20,9 @@ REFERENCE_MAX: Final = 100
 NAME_MAX: Final = 200
 EMAIL_MAX: Final = 254
 """RFC 3696 (erratum 1690): the longest address that fits into a path of RFC 5321, 4.5.3.1.3."""
+
+INSTANTS: Final = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
+"""From the first on, before the second."""
 
 SKEW: Final = timedelta(minutes=5)
 """How far another's clock may run ahead of ours before an instant lies in the future."""
@@ -130,9 +133,14 @@ def zone(name: str, path: Path) -> str:
 
 
 def instant(value: datetime, path: Path) -> datetime:
-    """An instant that is aware of its zone."""
+    """An instant that is aware of its zone, of an age in which there are orders.
+
+    Beyond it a conversion overflows, and drivers say ``-infinity`` for year 1.
+    """
     if value.tzinfo is None:
         raise Invalid(path, "no_zone")
+    if not INSTANTS[0] <= value < INSTANTS[1]:
+        raise Invalid(path, "out_of_bounds", minimum=INSTANTS[0], maximum=INSTANTS[1])
     return value
 
 

@@ -87,13 +87,7 @@ async def create(
     if not wanted <= _SCOPES[kind]:
         raise Invalid(("scopes",), "not_for_this_organisation", allowed=sorted(_SCOPES[kind]))
     life = timedelta(days=bounds.whole(days, ("days",), least=1, most=DAYS_MAX))
-    in_force = select(func.count()).where(
-        col(Token.organisation_id) == organisation_id,
-        col(Token.revoked).is_(None),
-        col(Token.expires) > work.at,
-    )
-    if (await work.conn.execute(in_force)).scalar_one() >= TOKENS_MAX:
-        raise TooMuch(limit="tokens", maximum=TOKENS_MAX)
+    await _require_room(work, organisation_id)
     named = bounds.line(name, ("name",), 100)
     return await _make(work, organisation_id, named, sorted(wanted), work.at + life)
 
@@ -102,7 +96,8 @@ async def rotate(work: Work, token_id: UUID, *, overlap: timedelta = timedelta(d
     """Make the successor of a token, of the same name, scopes and length of life.
 
     The old one opens for ``overlap`` longer, so that programs can be changed over; at most
-    ``OVERLAP_MAX``, and never beyond its own end.
+    ``OVERLAP_MAX``, and never beyond its own end. While it does, both count: ``TooMuch`` beyond
+    ``TOKENS_MAX``, where an overlap of nothing has room.
     """
     old = await _owned(work, token_id)
     if not timedelta(0) <= overlap <= OVERLAP_MAX:
@@ -111,6 +106,8 @@ async def rotate(work: Work, token_id: UUID, *, overlap: timedelta = timedelta(d
         raise NotFound
     until = min(old.expires, work.at + overlap)
     await work.conn.execute(update(Token).where(col(Token.id) == old.id).values(expires=until))
+    await _kind(work, old.organisation_id)
+    await _require_room(work, old.organisation_id)
     life = old.expires - old.created
     return await _make(work, old.organisation_id, old.name, old.scopes, work.at + life)
 
@@ -174,6 +171,17 @@ _VIEWER: Final = (
         > func.coalesce(bindparam("at", type_=DateTime(timezone=True)), func.service_now()),
     )
 )
+
+
+async def _require_room(work: Work, organisation_id: UUID) -> None:
+    """Refuse one more token (``TooMuch``); the organisation is locked, by ``_kind``."""
+    in_force = select(func.count()).where(
+        col(Token.organisation_id) == organisation_id,
+        col(Token.revoked).is_(None),
+        col(Token.expires) > work.at,
+    )
+    if (await work.conn.execute(in_force)).scalar_one() >= TOKENS_MAX:
+        raise TooMuch(limit="tokens", maximum=TOKENS_MAX)
 
 
 async def _make(

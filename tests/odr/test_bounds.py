@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -126,3 +126,18 @@ def test_an_instant_has_a_zone_and_has_come():
     assert bounds.past(NOON + bounds.SKEW, ("field",), NOON)
     ahead = NOON + bounds.SKEW + timedelta(microseconds=1)
     assert code(bounds.past, ahead, ("field",), NOON) == "in_the_future"
+
+
+def test_an_instant_is_of_an_age_in_which_there_are_orders():
+    first, last = bounds.INSTANTS
+    moment = timedelta(microseconds=1)
+    for taken in (first, last - moment):
+        assert bounds.instant(taken, ("field",)) == taken
+    year_one = datetime(1, 1, 1, tzinfo=UTC)
+    for wrong in (
+        first - moment,
+        last,
+        year_one,
+        year_one.replace(tzinfo=timezone(timedelta(hours=23))),
+    ):
+        assert code(bounds.instant, wrong, ("field",)) == "out_of_bounds"

@@ -190,6 +190,14 @@ async def test_a_rotated_token_never_lives_longer_than_it_would_have(counter):
             await counter.do(counter.people.seller, tokens.rotate, old.id, overlap=overlap)
 
 
+async def test_rotating_makes_no_more_tokens_than_there_may_be(counter):
+    old = await counter.make()
+    with pytest.raises(TooMuch):
+        for _ in range(tokens.TOKENS_MAX):
+            await counter.do(counter.people.seller, tokens.rotate, old.id)
+    await counter.do(counter.people.seller, tokens.rotate, old.id, overlap=0 * DAY)
+
+
 async def test_tokens_are_made_and_changed_by_members_in_person(counter):
     made = await counter.make()
     token = await counter.show(made.token)

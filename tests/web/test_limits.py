@@ -3,10 +3,12 @@
 import httpx
 import pytest
 
+from evidence import media
 from odr import ids, tokens
 from schema.limits import LocalBuckets, Rate
 from tests.web.conftest import CSRF, PNG
 from web import session
+from web.pages import exhibit
 
 
 @pytest.fixture
@@ -190,8 +192,30 @@ def test_an_exhibit_s_file_is_not_for_a_token_that_may_only_act(site, buyer, pro
     )
     assert given is not None
     path = f"/exhibits/ex{given.id}/file"
-    assert program("read").get(path).status_code == 200
+    shown = program("read").get(path)
+    assert shown.status_code == 200
+    assert shown.headers["cache-control"] == "private, no-store"
     assert program("act").get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type", "ends"),
+    [
+        ("photo.exe", "image/png", "photo.exe.png"),
+        ("photo.PNG", "image/png", "photo.PNG"),
+        ("page.html", "text/plain", "page.html.txt"),
+        ("a.jpeg", "image/jpeg", "a.jpeg"),
+        ("png", "image/png", "png.png"),
+        ("thing", "application/x-unknown", "thing.bin"),
+    ],
+)
+def test_a_file_s_name_ends_as_files_of_its_type_do(name, media_type, ends):
+    told = exhibit._disposition(name, media_type, inline=False)
+    assert told == f"attachment; filename=\"{ends}\"; filename*=UTF-8''{ends}"
+
+
+def test_every_type_that_is_taken_has_an_ending():
+    assert set(media.SIZE_MAX) == set(exhibit._ENDINGS)
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null"])

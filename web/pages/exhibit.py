@@ -27,6 +27,21 @@ _SCREEN: Final = {"application/pdf": "page-1", "video/mp4": "poster"}
 """Which copy is shown at the size of a screen, of what is no picture."""
 _COPY: Final = re.compile(r"thumbnail|screen|poster|page-[1-9][0-9]?")
 _DRAWN: Final = {*_SAFE, "image/heic", *_SCREEN}
+_ENDINGS: Final = {
+    "image/jpeg": (".jpg", ".jpeg"),
+    "image/png": (".png",),
+    "image/webp": (".webp",),
+    "image/heic": (".heic", ".heif"),
+    "application/pdf": (".pdf",),
+    "video/mp4": (".mp4", ".m4v", ".mov"),
+    "text/plain": (".txt", ".log", ".md"),
+    "message/rfc822": (".eml",),
+    "application/json": (".json",),
+    "text/csv": (".csv",),
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": (".xlsx",),
+}
+"""How the names of files end, by what they really are; the first is added where none stands."""
+
 _POLICY: Final = "default-src 'none'; sandbox; frame-ancestors 'none'"
 _PLAIN: Final = re.compile(r"[^A-Za-z0-9._ -]")
 
@@ -70,11 +85,11 @@ async def file(request: Request) -> Response:
     media_type = blob.plaintext.media_type
     kept = media_type in _SAFE and "download" not in request.query_params
     headers = {
-        "content-disposition": _disposition(exhibit["filename"], inline=kept),
+        "content-disposition": _disposition(exhibit["filename"], media_type, inline=kept),
         "content-length": str(blob.plaintext.size),
         "content-security-policy": _POLICY,
         "x-content-type-options": "nosniff",
-        "cache-control": "private, max-age=3600",
+        "cache-control": "private, no-store",
     }
     pieces = await _begun(office.vault.open_blob(blob))
     return _Streamed(pieces, headers=headers, media_type=media_type)
@@ -125,8 +140,14 @@ class _Streamed(StreamingResponse):
                 await self.body_iterator.aclose()
 
 
-def _disposition(filename: str, *, inline: bool) -> str:
-    """RFC 6266: a plain name for old programs, and the real one encoded."""
+def _disposition(filename: str, media_type: str, *, inline: bool) -> str:
+    """RFC 6266: a plain name for old programs, and the real one encoded.
+
+    It ends as files of its type do, so that no system opens a picture as a program.
+    """
+    endings = _ENDINGS.get(media_type, (".bin",))
+    if not filename.lower().endswith(endings):
+        filename += endings[0]
     plain = _PLAIN.sub("_", filename)
     kind = "inline" if inline else "attachment"
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
