@@ -136,12 +136,12 @@ class DirectoryStore:
     ) -> Stored:
         """Write once, durably; Malformed if the bytes are not those announced."""
         check_key(key)
-        return await _in_thread(self._put, key, source, size, digest)
+        return await self._run(self._put, key, source, size, digest)
 
     async def replace(self, key: str, data: bytes) -> Stored:
         """Rename the new one into its place, then take the old one away."""
         check_key(key)
-        return await _in_thread(self._replace, key, data)
+        return await self._run(self._replace, key, data)
 
     async def get(
         self, key: str, version: str, *, start: int = 0, size: int | None = None
@@ -151,7 +151,7 @@ class DirectoryStore:
         path = _place(self._objects, key, version)
         while size is None or size > 0:
             wanted = PIECE_SIZE if size is None else min(size, PIECE_SIZE)
-            piece = await _in_thread(_read, path, start, wanted)
+            piece = await self._run(_read, path, start, wanted)
             if not piece:
                 return
             start += len(piece)
@@ -162,21 +162,21 @@ class DirectoryStore:
     async def stat(self, key: str) -> Stored:
         """Look at an object."""
         check_key(key)
-        return await _in_thread(self._stat, key)
+        return await self._run(self._stat, key)
 
     async def retain(self, key: str, version: str, until: datetime) -> None:
         """Write the time down beside the object, durably."""
         check_key(key)
-        await _in_thread(self._retain, key, version, until)
+        await self._run(self._retain, key, version, until)
 
     async def delete(self, key: str, version: str, *, now: datetime) -> None:
         """Remove the object unless the time written beside it is still to come."""
         check_key(key)
-        await _in_thread(self._delete, key, version, now)
+        await self._run(self._delete, key, version, now)
 
     async def keys(self, prefix: str) -> AsyncIterator[Stored]:
         """List in the order of names."""
-        for key in await _in_thread(self._keys, prefix):
+        for key in await self._run(self._keys, prefix):
             try:
                 yield await self.stat(key)
             except NotStored:  # removed in the meantime
@@ -186,6 +186,18 @@ class DirectoryStore:
         """Remove what crashed writers left; only while no other process writes here."""
         for path in self._incoming.iterdir():
             path.unlink()
+
+    async def _run(self, call: Callable[..., T], *arguments: Any) -> T:
+        return await _in_thread(self._where_it_is, call, *arguments)
+
+    def _where_it_is(self, call: Callable[..., T], *arguments: Any) -> T:
+        """Do what is to be done unless the whole folder is away, as where a drive is lost.
+
+        Else its objects would seem to be gone, and new ones would be put beside the drive.
+        """
+        if not self._objects.is_dir():
+            raise StoreFailed(f"there is no folder {self._objects}")
+        return call(*arguments)
 
     def _put(self, key: str, source: BinaryIO, size: int, digest: bytes) -> Stored:
         version = digest.hex()[:_VERSION_DIGITS]

@@ -185,6 +185,25 @@ async def test_a_folder_that_fails_is_store_failed(tmp_path: Path):
         await put(store, "blobs/a", b"x")
 
 
+async def test_a_folder_that_is_away_is_store_failed_and_is_not_made_anew(tmp_path: Path):
+    store = DirectoryStore(tmp_path / "drive")
+    one = await put(store, "blobs/a", b"x")
+    (tmp_path / "drive").rename(tmp_path / "elsewhere")
+    for asked in (
+        put(store, "blobs/b", b"x"),
+        read(store, one),
+        store.stat("blobs/a"),
+        anext(store.keys("")),
+        store.retain("blobs/a", one.version, NOW),
+        store.delete("blobs/a", one.version, now=NOW),
+    ):
+        with pytest.raises(StoreFailed, match="there is no folder"):
+            await asked
+    assert not (tmp_path / "drive").exists()
+    (tmp_path / "elsewhere").rename(tmp_path / "drive")
+    assert await read(store, one) == b"x"
+
+
 async def test_a_reader_who_goes_away_while_a_file_is_opened_leaves_none_open(tmp_path: Path):
     store = DirectoryStore(tmp_path)
     one = await put(store, "blobs/a", b"x")
