@@ -37,6 +37,8 @@ CODES: Final[Mapping[str, str]] = {
     "answered_already": "You have answered this already.",
     "own_exhibit": "This is your own exhibit.",
     "released_already": "It is released already.",
+    "not_for_kind": "A document of this kind has no such field.",
+    "in_mediation_only": "This was given in mediation and is not on the record.",
     "out_of_bounds": "This is out of bounds.",
     "above_claimed": "This is more than was claimed.",
     "is_neutral": "A mediator or arbitrator of the roster acts for no organisation.",

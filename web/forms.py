@@ -6,7 +6,9 @@ names of fields here are those of the mutation's input. A test compares the form
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from starlette.datastructures import FormData, UploadFile
 
@@ -23,8 +25,8 @@ class Field:
     """One thing that a form asks for.
 
     ``kind``: area, terms, files, file, offer (open, of the other side), own_offer, proposal,
-    exhibit (of the other side), walled (own, in mediation), side, ruling (kind), findings,
-    unrelied.
+    exhibit (of the other side), finding (named by the exhibit's page), walled (own, in
+    mediation), side, asked (a side, of neutrals), ruling (kind), findings, unrelied.
     """
 
     name: str
@@ -83,7 +85,17 @@ FORMS: Final[Mapping[Act, Form]] = {
     ),
     Act.REQUEST_INTERVENTION: Form(fields=(_REASON,), button="Ask for a mediator"),
     Act.SEND_MESSAGE: Form(
-        fields=(Field(name="body", kind="area", label="Message"),), button="Send"
+        fields=(
+            Field(name="body", kind="area", label="Message"),
+            Field(
+                name="asks",
+                kind="asked",
+                label="Ask a side for a picture or film that shows a code",
+                help="The code is made when you send; what was made before does not show it.",
+                required=False,
+            ),
+        ),
+        button="Send",
     ),
     Act.SUBMIT_EXHIBIT: Form(
         fields=(Field(name="exhibit", kind="file", label="The file"),), button="Add the exhibit"
@@ -91,6 +103,7 @@ FORMS: Final[Mapping[Act, Form]] = {
     Act.ANSWER_EXHIBIT: Form(
         fields=(
             Field(name="exhibitId", kind="exhibit", label="Which exhibit?"),
+            Field(name="findingId", kind="finding", label="", required=False),
             Field(name="body", kind="area", label="What do you say of it?", longest=4000),
         ),
         button="Answer",
@@ -217,19 +230,59 @@ def _unrelied(given: FormData) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """A file in a form, with what its giver says of it."""
+    """A file in a form, with what its giver says of it, by the names of the input."""
 
     file: UploadFile
     kind: str
     title: str
+    more: Mapping[str, Any]
 
 
-def attached(given: FormData) -> list[Attached]:
-    """The files of a form, rows without a file left out."""
+def attached(given: FormData, currency: str = "", zone: str = "UTC") -> list[Attached]:
+    """The files of a form, rows without a file left out; times are those of ``zone``."""
     found = []
     for n in range(ROWS):
         file = given.get(f"file-{n}")
         if isinstance(file, UploadFile) and file.filename:
             title = str(given.get(f"file-{n}-title", "")).strip() or file.filename
-            found.append(Attached(file, str(given.get(f"file-{n}-kind", "OTHER")), title[:200]))
+            kind = str(given.get(f"file-{n}-kind", "OTHER"))
+            more = _more(given, f"file-{n}", currency, zone)
+            found.append(Attached(file, kind, title[:200], more))
     return found
+
+
+VOUCHER: Final[Mapping[str, str]] = {
+    "carrier": "Carrier",
+    "trackingNumber": "Tracking number",
+    "number": "Number of the document",
+    "issued": "Date",
+    "deliveredAt": "Delivered on",
+    "place": "Place",
+    "recipient": "Recipient",
+    "amount": "Total",
+}
+"""What the form asks of a document itself, by the names of the input, with labels."""
+
+
+def _more(given: FormData, row: str, currency: str, zone: str) -> dict[str, Any]:
+    """What a document says, and the request that it answers, where a form asks for them."""
+    told = {name: str(given.get(f"{row}-{name}", "")).strip() for name in VOUCHER}
+    voucher: dict[str, Any] = {name: said for name, said in told.items() if said}
+    if amount := voucher.pop("amount", ""):
+        path = ("exhibit", "voucher", "amountMinor")
+        voucher["amountMinor"] = money.parse(amount, currency, path=path).amount_minor
+        voucher["currency"] = currency
+    if at := voucher.get("deliveredAt"):
+        voucher["deliveredAt"] = _instant(at, zone)
+    more: dict[str, Any] = {"voucher": voucher} if voucher else {}
+    if challenge := str(given.get(f"{row}-challenge", "")):
+        more["challengeId"] = challenge
+    return more
+
+
+def _instant(said: str, zone: str) -> str:
+    """A browser's local date and time (HTML, 2.3.5.5) as an instant."""
+    try:
+        return datetime.fromisoformat(said).replace(tzinfo=ZoneInfo(zone)).isoformat()
+    except (ValueError, ZoneInfoNotFoundError):
+        raise Invalid(("exhibit", "voucher", "deliveredAt"), "malformed") from None

@@ -19,7 +19,7 @@ from jinja2.ext import babel_extract
 from odr import notices, sentences
 from odr.procedure.clocks import Clock
 from web import errors, forms, refusals, words
-from web.pages import case, insurance, signin
+from web.pages import case, exhibit, insurance, signin
 from web.templating import TEMPLATES
 from web.wording import CATALOGUES, INSTANT, LANGUAGES, LOCALES
 
@@ -84,6 +84,8 @@ def _listed() -> Iterable[str]:
     yield from _ROLES
     for said in (*refusals.SAID.values(), *refusals.OTHERS):
         yield from (said.title, said.advice)
+    yield from forms.VOUCHER.values()
+    yield from exhibit.VOUCHER.values()
     for form in forms.FORMS.values():
         yield form.button
         for field in form.fields:

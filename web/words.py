@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Final
 
 from odr import sentences
+from odr.findings.kinds import LIMITS, FindingKind, GroundName, Strength
 from odr.models.states import (
     Channel,
     InsuranceState,
@@ -36,8 +37,11 @@ WORDS: Final = SimpleNamespace(
     channel=_titles(Channel),
     done={act.name: said for act, said in sentences.DONE.items()},
     fact=_sentences(Fact),
+    finding=_sentences(FindingKind),
+    ground=_sentences(GroundName),
     insurance=_titles(InsuranceState),
     kind=_titles(ExhibitKind),
+    limits={kind.name: said for kind, said in LIMITS.items()},
     need=_titles(Need),
     offer=_titles(OfferState),
     outcome=_titles(Outcome),
@@ -52,6 +56,7 @@ WORDS: Final = SimpleNamespace(
     side=_titles(Side),
     stage=_titles(Stage),
     state=_sentences(State),
+    strength=_sentences(Strength),
     window={window.name: _title(window) for window in Window},
 )
 """Each list as a mapping from the API's name to English text."""

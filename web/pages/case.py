@@ -58,6 +58,7 @@ async def _page(
         wrong=wrong,
         given=_Given(given or {}),
         nothing=_Given(),
+        voucher=forms.VOUCHER,
     )
 
 
@@ -78,6 +79,7 @@ async def _case(request: Request) -> dict[str, Any]:
     case: dict[str, Any] | None = data["case"]
     if case is None:
         raise NotFound
+    await _add_evidence(request, case)
     roles = set(case["viewerRoles"])
     for clock in case["clocks"]:
         awaited = clock["side"] in (None, case["viewerSide"])
@@ -95,6 +97,21 @@ async def _case(request: Request) -> dict[str, Any]:
     days = groupby(case["record"]["nodes"], lambda entry: wording.weekday(entry["at"]))
     case["days"] = [(day, list(entries)) for day, entries in days]
     return case
+
+
+async def _add_evidence(request: Request, case: dict[str, Any]) -> None:
+    """What was found and tracked, and which codes were asked for, beside what the case says."""
+    data = await reading.read(request, "case_evidence", number=case["number"])
+    found = data["case"] or {"exhibits": [], "messages": {"nodes": []}}
+    exhibits = {each["id"]: each for each in found["exhibits"]}
+    for exhibit in case["exhibits"]:
+        more = exhibits.get(exhibit["id"], {})
+        exhibit["findings"] = more.get("findings") or []
+        exhibit["tracking"] = more.get("tracking") or []
+    codes = {each["id"]: each for each in found["messages"]["nodes"]}
+    for message in case["messages"]["nodes"]:
+        more = codes.get(message["id"], {})
+        message["code"], message["asks"] = more.get("code"), more.get("asks")
 
 
 def _first(available: dict[str, Any]) -> tuple[int, str]:
@@ -169,7 +186,8 @@ async def _try(
     try:
         values = forms.read(wanted, form, case["currency"])
         version = _version(form) or case["version"]
-        given = [await _given(request, each) for each in forms.attached(form)]
+        attached = forms.attached(form, case["currency"], request.state.wording.zone)
+        given = [await _given(request, each) for each in attached]
     except Refused as refused:
         return errors.said([uploads.user_error(refused)], request.state.wording)
     kinds = {field.kind for field in forms.FORMS[wanted].fields}
@@ -197,4 +215,4 @@ def _version(form: FormData) -> int | None:
 async def _given(request: Request, each: forms.Attached) -> dict[str, Any]:
     """Deposit an attached file; the input that names it as an exhibit."""
     upload = await uploads.deposit(request, each.file)
-    return {"uploadId": upload, "kind": each.kind, "title": each.title}
+    return {"uploadId": upload, "kind": each.kind, "title": each.title, **each.more}

@@ -1,6 +1,7 @@
 """An exhibit's page, and its file: served by the service only, so that nothing active ever runs."""
 
 import re
+import secrets
 from collections.abc import AsyncGenerator
 from typing import Any, Final
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from evidence.blob import Blob
 from evidence.errors import StoreFailed
 from odr import exhibits
 from odr.errors import NotFound, Unavailable
+from odr.procedure.acts import Act
 from odr.work import Work
 from schema import ids
 from web import reading, session, uploads
@@ -55,15 +57,50 @@ async def _exhibit(request: Request) -> dict[str, Any]:
 
 
 async def show(request: Request) -> Response:
-    """The viewer: the picture large, its facts, what the other side says of it."""
+    """The viewer: the picture large, its facts, what was found, what the sides say of it."""
+    exhibit = await _exhibit(request)
     return page(
         request,
         "exhibit.html",
-        exhibit=await _exhibit(request),
+        exhibit=exhibit,
+        answers=_answering(exhibit),
+        voucher=VOUCHER,
         words=WORDS,
         drawn=_DRAWN,
         now=await uploads.now(request),
     )
+
+
+def _answering(exhibit: dict[str, Any]) -> dict[str, Any] | None:
+    """What a form needs by which the viewer answers a finding; None if they cannot now."""
+    case = exhibit["case"]
+    acts = {each["act"] for each in case["availableActs"]} if case else set()
+    if Act.ANSWER_EXHIBIT.name not in acts:
+        return None
+    keys = {each["id"]: secrets.token_urlsafe(16) for each in exhibit["findings"]}
+    return {**case, "key_of": keys}
+
+
+VOUCHER: Final = {
+    "issuer": "Issued by",
+    "number": "Number",
+    "issued": "Date",
+    "carrier": "Carrier",
+    "service": "Service",
+    "trackingNumber": "Tracking number",
+    "shippedAt": "Shipped on",
+    "deliveredAt": "Delivered on",
+    "sentFrom": "Sent from",
+    "place": "Place",
+    "sender": "Sender",
+    "recipient": "Recipient",
+    "weightGrams": "Weight",
+    "customsNumber": "Customs number",
+    "orderReference": "Order",
+    "amountMinor": "Total",
+    "note": "Note",
+}
+"""What a document says of itself, with labels, in the order of the page."""
 
 
 async def file(request: Request) -> Response:
