@@ -154,3 +154,22 @@ async def test_members_are_changed_by_members_in_person(place):
             await place.do(actor, people.add_member, shop, ANN)
         with pytest.raises(NotFound):
             await place.do(actor, people.remove_member, shop, seller.account_id)
+
+
+async def test_nobody_on_the_roster_acts_for_an_organisation(place):
+    """Who decides disputes must not be one of the sides, nor become one."""
+    neutral = place.people.arbitrators[0].account_id
+    stranger = place.people.stranger.account_id
+    with pytest.raises(Invalid) as refused:
+        await place.do(SERVICE, people.join, place.people.seller_id, (stranger, neutral))
+    assert (refused.value.path, refused.value.code) == (("members",), "is_neutral")
+    assert not (await place.viewer(neutral)).organisation_ids
+    assert not (await place.viewer(stranger)).organisation_ids
+
+
+async def test_no_token_lets_a_further_operator_in(place):
+    token = replace(place.people.operator, scopes=frozenset({"administer"}), personal=False)
+    name = ("Another", "DE")
+    with pytest.raises(NotFound):
+        await place.do(token, people.open_organisation, OrganisationKind.OPERATOR, *name)
+    assert await place.do(token, people.open_organisation, OrganisationKind.INSURER, *name)
