@@ -67,23 +67,6 @@ def _by_side() -> dict[str, Any]:
                 func.array_agg(sql_cast(col(Exhibit.kind), Text).distinct()),
             )
         ).where(col(Exhibit.case_id) == col(Case.id), col(Exhibit.side) == side)
-        explained = exists().where(
-            col(ExhibitAnswer.finding_id) == col(ExhibitFinding.id),
-            col(ExhibitAnswer.side) == side,
-        )
-        findings = (
-            select(
-                func.json_build_object(
-                    "unanswered",
-                    func.count(),
-                    "unanswered_record",
-                    func.count().filter(col(Exhibit.channel) == Channel.RECORD),
-                )
-            )
-            .select_from(ExhibitFinding)
-            .join(Exhibit, col(Exhibit.id) == col(ExhibitFinding.exhibit_id))
-            .where(col(ExhibitFinding.case_id) == col(Case.id), ~explained)
-        )
         seat = select(
             func.json_build_object(
                 "acknowledged",
@@ -103,10 +86,31 @@ def _by_side() -> dict[str, Any]:
         measured[side.value] = {
             "offers": offers,
             "exhibits": exhibits,
-            "findings": findings,
+            "findings": _findings(side),
             "seat": seat,
         }
     return measured
+
+
+def _findings(side: Side) -> Select[Any]:
+    """The findings on which a side has not said anything yet."""
+    explained = exists().where(
+        col(ExhibitAnswer.finding_id) == col(ExhibitFinding.id),
+        col(ExhibitAnswer.side) == side,
+    )
+    return (
+        select(
+            func.json_build_object(
+                "unanswered",
+                func.count(),
+                "unanswered_record",
+                func.count().filter(col(Exhibit.channel) == Channel.RECORD),
+            )
+        )
+        .select_from(ExhibitFinding)
+        .join(Exhibit, col(Exhibit.id) == col(ExhibitFinding.exhibit_id))
+        .where(col(ExhibitFinding.case_id) == col(Case.id), ~explained)
+    )
 
 
 def _clocks() -> Select[Any]:

@@ -148,7 +148,8 @@ CASES_SET = re.compile(
 
 
 def only_cases_moves_a_case(path: PurePosixPath, text: str) -> Iterator[str]:
-    if str(path) == "odr/cases.py":
+    # The bench's limit writes by hand, in a database of its own, what the one door writes.
+    if str(path) in {"odr/cases.py", "infra/bench/writes.py"}:
         return
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):

@@ -208,6 +208,10 @@ def _greedy_pdfs() -> Iterator[Hostile]:
         pdf(stream(saved, b"/Filter/FlateDecode"), page=b"/Contents 4 0 R"),
         survived,
     )
+    yield from _drawn_pdfs(drawing, survived)
+
+
+def _drawn_pdfs(drawing: bytes, survived: set[Code]) -> Iterator[Hostile]:
     own = stream(b"/F Do /F Do", b"/Type/XObject/Subtype/Form/BBox[0 0 9 9]/Resources" + itself(5))
     yield (
         "PDF of a form in itself",
