@@ -147,6 +147,7 @@ async def test_what_the_service_sends_is_limited_by_its_role(connection):
         "statement_timeout": "15s",
         "lock_timeout": "5s",
         "idle_in_transaction_session_timeout": "15s",
+        "transaction_timeout": "5min",
         "search_path": "public, pg_temp",
         "timezone": "UTC",
         "jit": "off",
