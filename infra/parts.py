@@ -61,7 +61,10 @@ class Parts:
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Parts]:
-    """Build all parts and take them down again; the embedded PostgreSQL is started and stopped."""
+    """Build all parts and take them down again.
+
+    The embedded PostgreSQL is started, and stopped unless another process has it, too.
+    """
     async with AsyncExitStack() as stack:
         urls = await _urls(settings, stack)
         engine = database.create_engine(urls.app, connections_max=settings.database_connections_max)
@@ -145,8 +148,8 @@ async def _urls(settings: Settings, stack: AsyncExitStack) -> Urls:
             settings.database_reader_url.get_secret_value(),
         )
     cluster = Cluster(settings.postgres_folder)
-    await asyncio.to_thread(cluster.start)
-    stack.push_async_callback(asyncio.to_thread, cluster.stop)
+    await asyncio.to_thread(cluster.join)
+    stack.push_async_callback(asyncio.to_thread, cluster.leave)
     await database.prepare(cluster.url(), _DATABASE)
     admin = cluster.url(_DATABASE)
     await database.migrate(admin)

@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 from urllib.parse import quote
 
 START_SECONDS_MAX = 120  # crash recovery replays the whole log first
@@ -92,6 +92,7 @@ class Cluster:
         self.tied = tied
         self.started_here = False
         self._process: subprocess.Popen[bytes] | None = None
+        self._joined: BinaryIO | None = None
 
     @property
     def data(self) -> Path:
@@ -173,6 +174,23 @@ class Cluster:
                 time.sleep(POLL_SECONDS)
         message = f"PostgreSQL (process {pid}) does not stop; see {self.log}"
         raise PostgresError(message)
+
+    def join(self) -> Self:
+        """Start the server as `start` does, and be one of those for whom it runs."""
+        self._make_folder()
+        self._joined = (self.folder / "users").open("wb")
+        # Who stops it holds the lock alone, and a kill gives it back.
+        fcntl.flock(self._joined, fcntl.LOCK_SH)
+        return self.start()
+
+    def leave(self) -> None:
+        """Stop the server, unless it runs for another process that joined as well."""
+        joined, self._joined = self._joined, None
+        if joined is None:
+            return
+        with joined, contextlib.suppress(BlockingIOError):
+            fcntl.flock(joined, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.stop()
 
     def __enter__(self) -> Self:
         return self.start()

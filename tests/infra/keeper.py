@@ -1,6 +1,6 @@
 """A process of its own that starts a cluster, says so, and stops it when its input ends.
 
-Arguments: the folder, then any of `tied` and `leave` (do not stop at the end).
+Arguments: the folder, then any of `tied`, `leave` (do not stop at the end) and `joins`.
 """
 
 import sys
@@ -13,7 +13,7 @@ def main() -> int:
     folder, *words = sys.argv[1:]
     cluster = Cluster(Path(folder), durable=False, tied="tied" in words)
     try:
-        cluster.start()
+        cluster.join() if "joins" in words else cluster.start()
     except PostgresError as error:
         print(f"refused: {error}", flush=True)  # noqa: T201 - the test reads it
         return 1

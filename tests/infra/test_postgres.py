@@ -226,6 +226,29 @@ def test_starting_a_running_server_leaves_it_alone(server):
     assert server.pid() == first
 
 
+def test_the_server_runs_as_long_as_one_who_joined(server):
+    second, third = Cluster(server.folder), Cluster(server.folder)
+    server.join()
+    second.join()
+    server.leave()
+    assert ask(third.join(), "SELECT 1") == 1
+    third.leave()
+    third.leave()
+    assert ask(second, "SELECT 1") == 1
+    second.leave()
+    assert second.pid() is None
+
+
+def test_who_joined_and_was_killed_keeps_no_server_running(tmp_path):
+    server = Cluster(tmp_path / "postgres")
+    with keeper(server.folder, "joins") as process:
+        assert process.stdout.readline().startswith("pid ")
+        process.kill()
+    assert ask(server.join(), "SELECT 1") == 1
+    server.leave()
+    assert server.pid() is None
+
+
 def test_starts_at_once_end_with_one_server(tmp_path):
     folder = tmp_path / "postgres"
     with keeper(folder) as one, keeper(folder) as two, keeper(folder) as three:
