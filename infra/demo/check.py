@@ -21,7 +21,7 @@ from uuid import UUID
 
 import httpx
 
-from infra.demo import cast, scenes
+from infra.demo import cast, scenery, scenes
 from infra.parts import Parts
 from odr.money import Money
 from web import reading
@@ -72,7 +72,7 @@ class Person:
 
     async def give(self, picture: str, kind: str, title: str) -> Values:
         """Upload a picture, with its digest told beforehand."""
-        data = scenes.drawing(picture)
+        data = scenery.drawing(picture)
         digest = b64encode(hashlib.sha256(data).digest()).decode()
         answer = await self.client.put(
             "/uploads",

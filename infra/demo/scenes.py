@@ -4,18 +4,16 @@ Time is moved forward where a clock has to run out, so that what waits in the en
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from functools import cache
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlmodel import col
 
 from evidence.deposit import Declared
-from infra.demo import goods
-from infra.demo.pictures import exif, gallery, garment, note, photo, product, waybill
+from infra.demo import goods, scenery
 from infra.demo.seed import World
 from odr import (
     claims,
@@ -34,6 +32,7 @@ from odr.models.cases import Seat
 from odr.models.dialogue import Exhibit
 from odr.models.money import InsuranceClaim
 from odr.models.states import RulingKind
+from odr.models.trade import Shipment
 from odr.policy import Viewer
 from odr.rulings import Decision, Found
 from odr.terms import Item, Terms
@@ -69,7 +68,7 @@ class Stage:
     async def file(self, key: str, reason: Reason, statement: str, **asked: Any) -> UUID:
         """The buyer of an order files a claim, with pictures given as ``photos``."""
         buyer = self.world.buyers[_SALES[key].buyer]
-        given = [await self.give(buyer, *photo_) for photo_ in asked.pop("photos", ())]
+        given = [await self.give(buyer, key, *photo_) for photo_ in asked.pop("photos", ())]
         filing = claims.Filing(
             order_id=self.world.orders[key],
             reason=reason,
@@ -80,14 +79,24 @@ class Stage:
         return await self.act(buyer, filing.order_id, claims.file, filing)
 
     async def give(
-        self, viewer: Viewer, picture: str, kind: ExhibitKind, title: str
+        self, viewer: Viewer, key: str, picture: str, kind: ExhibitKind, title: str
     ) -> exhibits.Given:
-        """Deposit a picture, ready to be given as an exhibit."""
-        data = drawing(picture)
+        """Deposit a picture that belongs to an order, ready to be given as an exhibit."""
+        data = scenery.drawing(picture, key, await self._unpacked(key))
         media = "image/png" if picture.endswith(".png") else "image/jpeg"
         declared = Declared(size=len(data), media_type=media)
         upload = await uploads.deposit(self.office, viewer, _pieces(data), declared, picture)
         return exhibits.Given(upload_id=upload, kind=kind, title=title)
+
+    async def _unpacked(self, key: str) -> datetime:
+        """When an order's parcel was opened, to the second: soon after it was delivered."""
+        statement = select(func.max(col(Shipment.delivered_at))).where(
+            col(Shipment.order_id) == self.world.orders[key]
+        )
+        async with self.office.engine.connect() as conn:
+            delivered = (await conn.execute(statement)).scalar_one()
+        assert delivered is not None
+        return delivered.replace(microsecond=0) + timedelta(minutes=40)
 
     async def seated(self, case_id: UUID, role: str) -> Viewer:
         """Who sits as mediator or arbitrator in a case."""
@@ -126,48 +135,9 @@ def refund(key: str, percent: int = 100) -> Terms:
     return Terms(_SALES[key].currency, (Item(remedy=remedy, amount_minor=amount),))
 
 
-def _label(key: str) -> waybill.Waybill:
-    sale = _SALES[key]
-    return replace(
-        gallery.LABEL, carrier=sale.carrier, tracking=sale.tracking, order=sale.reference
-    )
-
-
-def _parcel(key: str, damage: photo.Damage, seed: int) -> Callable[[], bytes]:
-    shot = gallery.SHOT
-    return lambda: photo.damaged(
-        photo.Photo(label=_label(key), shot=shot, damage=damage, seed=seed)
-    )
-
-
-_DRAWINGS: Final[dict[str, Callable[[], bytes]]] = {
-    "crushed.jpg": _parcel("0117", photo.Damage.CRUSHED, 3),
-    "soaked.jpg": _parcel("0127", photo.Damage.SOAKED, 6),
-    "holed.jpg": _parcel("0122", photo.Damage.HOLED, 8),
-    "vase.jpg": lambda: product.photographed(product.vase(cracked=True), gallery.SHOT, 2),
-    "jacket.jpg": lambda: product.photographed(
-        garment.jacket(product.OLIVE), replace(gallery.SHOT, orientation=exif.UPRIGHT), 5
-    ),
-    "waybill.png": lambda: waybill.render(_label("0117")),
-    "note.png": lambda: note.render(
-        replace(
-            gallery.NOTE,
-            tracking=_SALES["0117"].tracking,
-            order=_SALES["0117"].reference,
-        )
-    ),
-}
-
-
-@cache
-def drawing(name: str) -> bytes:
-    """A picture of the scenes, by its file's name; drawn once."""
-    return _DRAWINGS[name]()
-
-
 _DAMAGED: Final = (
-    "The parcel came with a crushed corner. Inside, the vase has a long crack and a piece of the "
-    "rim is missing. I photographed it before I unpacked it, and after."
+    "The parcel came damaged. Inside, the vase has a long crack and a piece of the rim is missing. "
+    "I photographed it before I unpacked it, and after."
 )
 
 
@@ -195,18 +165,20 @@ async def _silent(stage: Stage) -> None:
 
 async def _paid(stage: Stage) -> None:
     """The seller accepts at once: refund paid, case closed; one of two insurance claims settled."""
-    await _accepted(stage, "0120", "Two of the five cups arrived broken.", percent=40)
-    case_id = await _accepted(stage, "0121", "The front element is cracked.", percent=100)
+    await _accepted(stage, "0120", "split.jpg", "Two of the five cups arrived broken.", percent=40)
+    case_id = await _accepted(stage, "0121", "crushed.jpg", "The front element is cracked.")
     await _insured(stage, case_id)
 
 
-async def _accepted(stage: Stage, key: str, statement: str, *, percent: int) -> UUID:
+async def _accepted(
+    stage: Stage, key: str, picture: str, statement: str, *, percent: int = 100
+) -> UUID:
     case_id = await stage.file(
         key,
         Reason.DAMAGED_IN_TRANSIT,
         statement,
         percent=percent,
-        photos=[("crushed.jpg", ExhibitKind.PACKAGING_PHOTO, "The parcel on arrival")],
+        photos=[(picture, ExhibitKind.PACKAGING_PHOTO, "The parcel on arrival")],
     )
     seller = stage.world.sellers[_SALES[key].seller]
     await stage.act(seller, case_id, claims.accept_claim, case_id)
@@ -251,7 +223,7 @@ async def _contested(
     seller = stage.world.sellers[_SALES[key].seller]
     reason = asked.pop("reason", Reason.DAMAGED_IN_TRANSIT)
     case_id = await stage.file(key, reason, statement, **asked)
-    bill = await stage.give(seller, "waybill.png", ExhibitKind.WAYBILL, "The waybill")
+    bill = await stage.give(seller, key, "waybill.png", ExhibitKind.WAYBILL, "The waybill")
     await stage.act(seller, case_id, claims.contest, case_id, statement=answer, given=[bill])
     await stage.act(
         seller,
@@ -283,20 +255,19 @@ async def _negotiated(stage: Stage) -> None:
     )
 
 
-async def _rejected(stage: Stage, key: str, picture: str) -> UUID:
+async def _rejected(
+    stage: Stage, key: str, statement: str, *photos: tuple[str, ExhibitKind, str]
+) -> UUID:
     """A case that the buyer took to mediation by rejecting the counter-offer."""
     sale = _SALES[key]
     buyer = stage.world.buyers[sale.buyer]
     case_id = await _contested(
         stage,
         key,
-        _DAMAGED,
+        statement,
         answer="It left us in a double-walled carton. The carrier took it without remark.",
         percent=30,
-        photos=[
-            (picture, ExhibitKind.PACKAGING_PHOTO, "The parcel before unpacking"),
-            ("vase.jpg", ExhibitKind.PRODUCT_PHOTO, "The crack"),
-        ],
+        photos=photos,
     )
     offer = await _latest_offer(stage, case_id)
     await stage.act(buyer, case_id, offers.reject_counter_offer, offer, reason="It is worthless.")
@@ -326,7 +297,12 @@ async def _proposed(stage: Stage, case_id: UUID, key: str) -> UUID:
 
 async def _mediated(stage: Stage) -> None:
     """A case in mediation, with a proposal on the table and a word in confidence."""
-    case_id = await _rejected(stage, "0122", "holed.jpg")
+    case_id = await _rejected(
+        stage,
+        "0122",
+        "Something has gone through the carton, and through the lamp's foot behind it.",
+        ("holed.jpg", ExhibitKind.PACKAGING_PHOTO, "The parcel before unpacking"),
+    )
     buyer = stage.world.buyers["amira"]
     await stage.act(
         buyer,
@@ -342,7 +318,13 @@ async def _heard(stage: Stage, key: str, picture: str) -> UUID:
     """A case that comes before an arbitrator after a proposal that failed."""
     sale = _SALES[key]
     buyer, seller = stage.world.buyers[sale.buyer], stage.world.sellers[sale.seller]
-    case_id = await _rejected(stage, key, picture)
+    case_id = await _rejected(
+        stage,
+        key,
+        _DAMAGED,
+        (picture, ExhibitKind.PACKAGING_PHOTO, "The parcel before unpacking"),
+        ("vase.jpg", ExhibitKind.PRODUCT_PHOTO, "The crack"),
+    )
     proposal = await _proposed(stage, case_id, key)
     await stage.act(buyer, case_id, proposals.accept_proposal, proposal)
     await stage.act(seller, case_id, proposals.reject_proposal, proposal)
