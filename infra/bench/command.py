@@ -21,7 +21,17 @@ from typing import Any, Final
 import asyncpg
 
 from infra import parts
-from infra.bench import data, effort, figures, record, requests, sameness, serving, storage
+from infra.bench import (
+    data,
+    effort,
+    figures,
+    likeness,
+    record,
+    requests,
+    sameness,
+    serving,
+    storage,
+)
 from infra.bench.data import Ground
 from infra.bench.figures import CONNECTIONS, Callers, Figure, Measured
 from infra.bench.storage import Bucket
@@ -37,6 +47,7 @@ TARGETS: Final = {
     "open_case": 0.35,
     "deposit_3mib": 0.7,
     "ledger_transfers": 0.8,
+    "near_duplicate_ms": 20.0,
 }
 OUTPUT: Final = Path("build/bench.json")
 _LEDGER_ORDERS: Final = 64
@@ -55,6 +66,8 @@ class Plan:
     verifications: int = 12
     warm: int = 12
     claims: int = 3_000
+    lookups: int = 20
+    hashes: int = likeness.HASHES
 
     def orders(self) -> int:
         """How many cases are opened, on both sides together."""
@@ -64,7 +77,7 @@ class Plan:
 
 QUICK: Final = Plan(
     rounds=1, reads=2, lists=2, writes=2, deposits=1, transfers=3, verifications=1, warm=1,
-    claims=120,
+    claims=120, lookups=1, hashes=2_000,
 )  # fmt: skip
 
 
@@ -193,11 +206,29 @@ async def _measured(bench: Bench, only: tuple[str, ...]) -> Any:
     """The figures, one after the other."""
     for connections in CONNECTIONS:
         suffix = "" if connections == 1 else f"_c{connections}"
-        for figure in await _figures(bench, connections, suffix):
+        more = await _lookups(bench, only) if connections == 1 else []
+        for figure in [*await _figures(bench, connections, suffix), *more]:
             if figure.name.startswith(only):
                 done = await figures.measure(figure, bench.plan.rounds, bench.spent)
                 sys.stderr.write(f"{figure.name}: {done.ratio:.2f}\n")
                 yield done
+
+
+async def _lookups(bench: Bench, only: tuple[str, ...]) -> list[Figure]:
+    """Pictures that look alike, beside brute force; not made ready where nobody asks for them."""
+    name, count = "near_duplicate_ms", bench.plan.lookups
+    if not name.startswith(only) and not any(each.startswith(name) for each in only):
+        return []
+    pictures = await asyncio.to_thread(likeness.made, bench.plan.hashes)
+    plain = await asyncpg.connect(bench.made.urls.app)
+    bench.stack.push_async_callback(plain.close)
+    await likeness.fill(bench.admin, pictures)
+    await likeness.compare(bench.made.engine, plain, pictures)
+    ours = likeness.looked_up(bench.made.engine, pictures)
+    return [
+        Figure(name, ours, likeness.by_rows(plain, pictures), count, warm=1),
+        Figure(f"{name}_numpy", ours, likeness.in_memory(pictures), count, warm=1),
+    ]
 
 
 async def _figures(bench: Bench, connections: int, suffix: str) -> list[Figure]:

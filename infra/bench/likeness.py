@@ -27,6 +27,7 @@ _FILL: Final = """
 INSERT INTO vault_likenesses (blob, part, hash)
 SELECT ('01430000-0000-8000-8000-' || lpad(to_hex($1 + number), 12, '0'))::uuid, 0, hash
 FROM unnest($2::bigint[]) WITH ORDINALITY AS given (hash, number)
+ON CONFLICT DO NOTHING
 """
 _ALL: Final = """
 SELECT blob, part, bit_count((hash # $1)::bit(64)) AS distance FROM vault_likenesses
