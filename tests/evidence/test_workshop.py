@@ -169,9 +169,16 @@ async def test_a_file_that_takes_too_much_memory_is_answered():
     bomb = next(data for name, _, data, _ in pictures._pngs() if name == "PNG whose rows explode")
     examined = await bench.examine(bomb, "image/png")
     assert (examined.failed, examined.flags[0].code) == ("memory", Code.TOO_COSTLY)
+    assert examined.cost.peak_kib <= 280 * 1024
     assert (await bench.examine()).failed is None
     bench.shop.close()
-    assert all(spent.peak_kib <= 280 * 1024 for spent in bench.ended)
+
+
+async def test_the_memory_told_is_the_darkrooms_own_and_not_its_parents(bench):
+    filling = bytearray(300 * 2**20)
+    filling[:: 2**12] = b"x" * len(filling[:: 2**12])
+    examined = await bench.examine()
+    assert len(filling) // 2 > examined.cost.peak_kib * 1024 > 2**24
 
 
 async def test_a_darkroom_that_does_not_start_has_not_answered():

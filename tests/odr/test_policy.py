@@ -507,6 +507,7 @@ async def test_the_reader_writes_nowhere_and_calls_nothing_that_does(database, a
         " AND has_function_privilege('concord_reader', p.oid, 'EXECUTE') ORDER BY 1"
     )
     assert [name for (name,) in calls] == [
+        "order_left",
         "service_now",
         "viewer_account",
         "viewer_operator",
