@@ -120,6 +120,7 @@ _NEEDS: Final = shapes.made(
     order=shapes.made(
         currency="c.currency",
         freight_minor="(SELECT freight_minor FROM orders WHERE id = c.order_id)",
+        left="public.order_left(c.order_id)",
         lines="(SELECT json_agg(json_build_array(l.number, l.total_minor, l.quantity, l.title))"
         " FROM order_lines l WHERE l.order_id = c.order_id)",
     ),

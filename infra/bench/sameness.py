@@ -17,7 +17,7 @@ _MASKS: Final = (
     (re.compile(r"\\x[0-9a-f]{20,}|\b[0-9a-f]{64}\b"), "<bytes>"),
     (re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+"), "<instant>"),
     (re.compile(r"\b\d{4}-\d{4}-\d{4}-\d\d\b"), "<number>"),
-    (re.compile(r"\n\d{13,}\n"), "\n<microseconds>\n"),
+    (re.compile(r"\n\d{13,}(?=\n)"), "\n<microseconds>"),
     (re.compile(r"(\u2014 \S+) \S+"), r"\1 <signature>"),
     (re.compile(r"^[0-9a-f]{24}$"), "<key>"),
 )

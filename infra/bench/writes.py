@@ -19,6 +19,7 @@ import orjson
 
 from evidence import entry, note, receipt, shard
 from evidence.keys import LocalSigner
+from infra.parts import MERGE_DELAY
 from odr import ids, ledger, numbers
 from odr.calendar import Place, due
 from odr.ledger import Account, Kind
@@ -206,7 +207,8 @@ async def _receipted(
     at: datetime,
 ) -> None:
     log = shard.name(signed.origin, at)
-    given = receipt.Receipt(log, stream, seq, leaf, entry.to_microseconds(at), 0)
+    latest = entry.to_microseconds(at + MERGE_DELAY)
+    given = receipt.Receipt(log, stream, seq, leaf, entry.to_microseconds(at), latest)
     text = receipt.write(given)
     whole = note.assemble(text, signed.signer.key, await signed.signer.sign(text.encode()))
     await connection.execute(_RECEIPT, stream, seq, whole)
