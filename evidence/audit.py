@@ -24,7 +24,15 @@ from evidence import entry as entries
 from evidence.blob import Blob
 from evidence.body import Body
 from evidence.entry import Entry
-from evidence.errors import Erased, Malformed, NotStored, StoreFailed, Tampered, VaultError
+from evidence.errors import (
+    Erased,
+    Malformed,
+    NotStored,
+    PartFailed,
+    StoreFailed,
+    Tampered,
+    VaultError,
+)
 from evidence.models import BlobState
 from evidence.report import Finding, Kind, Report
 from evidence.vault import Vault
@@ -254,7 +262,7 @@ class _Audit:
                 async for piece in pieces:
                     for one in digests:
                         one.update(piece)
-        except (Erased, StoreFailed, NotStored) as error:
+        except (Erased, PartFailed, NotStored) as error:
             self._report.unchecked.append(f"the content of {where}: {error}")
         except VaultError as error:
             self._note(where, f"wrapped_key, key_id, sha256, or size: {error}")

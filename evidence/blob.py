@@ -26,7 +26,7 @@ from evidence import cipher
 from evidence.body import Plaintext
 from evidence.entry import Ciphertext
 from evidence.errors import BlobMissing, Erased, Tampered
-from evidence.keys import KeyRing
+from evidence.keys import KeyRing, Wrapped
 from evidence.models import BlobState, VaultBlob
 from evidence.store import Store, Stored
 
@@ -178,7 +178,7 @@ async def read(
     end = total if size is None else min(total, start + size)
     if not 0 <= start < end:
         return
-    key = await keyring.unwrap(blob.wrapped_key, blob.key_id)
+    key = await keyring.unwrap(Wrapped(blob.wrapped_key, blob.key_id), str(blob.id))
     first, last = start // cipher.CHUNK_SIZE, (end - 1) // cipher.CHUNK_SIZE
     final = (total - 1) // cipher.CHUNK_SIZE
     opener = cipher.Opener(key, blob.id, first=first)

@@ -40,6 +40,7 @@ from evidence import entry as entries
 from evidence.blob import Blob
 from evidence.body import Body
 from evidence.errors import StreamMissing
+from evidence.keys import Wrapped
 from evidence.layout import BUNDLE, FORMAT, SCRIPT, Frozen, blob_path, entry_path, extension
 from evidence.log import State
 from evidence.models import BlobState
@@ -252,11 +253,12 @@ def _add_stream(writer: bag.Writer, stream: Stream) -> None:
 
 async def _add_blob(vault: Vault, writer: bag.Writer, blob: Blob) -> None:
     assert blob.wrapped_key is not None
+    wrapped = Wrapped(blob.wrapped_key, blob.key_id)
     about = {
         "cipher_sha256": blob.ciphertext.sha256.hex(),
         "cipher_size": blob.ciphertext.size,
         "id": str(blob.id),
-        "key": (await vault.keyring.unwrap(blob.wrapped_key, blob.key_id)).hex(),
+        "key": (await vault.keyring.unwrap(wrapped, str(blob.id))).hex(),
         "media_type": blob.plaintext.media_type,
         "sha256": blob.plaintext.sha256.hex(),
         "sha512": blob.plaintext.sha512.hex(),

@@ -7,7 +7,7 @@ No HTTP status and no wording for screens here.
 # ruff: noqa: N818 -- named as one would say them, not as "...Error"
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 
 class VaultError(Exception):
@@ -96,12 +96,33 @@ class NotStamped(VaultError):
     """A time-stamping authority refused, or what it said is good no longer; accuses nobody."""
 
 
+class PartFailed(VaultError):
+    """A part that the vault depends on failed; nothing was done, it may be tried again later."""
+
+    part: ClassVar[str]
+
+
+class KeysFailed(PartFailed):
+    """The key-management service failed, hung, held back or answered nonsense; try again."""
+
+    part = "keys"
+
+
+class KeysRefused(KeysFailed):
+    """The key-management service refuses: no right, or a key that is disabled or about to go.
+
+    Trying again helps only when its operator has changed that.
+    """
+
+
 class StoreError(VaultError):
     """The root of what a store can answer."""
 
 
-class StoreFailed(StoreError):
+class StoreFailed(StoreError, PartFailed):
     """The store failed, hung or answered nonsense; the same call may be tried again."""
+
+    part = "store"
 
 
 class NotStored(StoreError):

@@ -2,14 +2,16 @@
 
 A Signer makes signatures of one kind under a name; a KeyRing wraps each blob's key with a
 key-encryption key. Both are asynchronous because a key-management service over the network
-may fill them as well: that is the door for one, and nothing outside this module may ask how a
-key is kept. The passphrase is handed in; where it comes from is not known here.
+may fill them as well (evidence/kms.py wraps), and nobody else may ask how a key is kept. The
+passphrase is handed in; where it comes from is not known here.
 
-Order in rotation: the new wrapping key is added to the file and used from then on; blobs keep
-the id of the key that wraps theirs, so old ones open as long as the old key stays in the file.
-A new signing key stands behind the old one of its name and kind, so that both can sign.
+Order in rotation: the new wrapping key is added to the file and used from then on; what is
+wrapped says under which key, so old ones open as long as the old key stays in the file, and
+evidence/rewrapping.py brings them under the new one. A new signing key stands behind the old one
+of its name and kind, so that both can sign.
 """
 
+import asyncio
 import json
 import os
 import secrets
@@ -61,20 +63,32 @@ def nobody(_: str) -> Sequence[Signer]:
     return ()
 
 
+@dataclass(frozen=True, slots=True)
+class Wrapped:
+    """A key, encrypted, and the id of the key-encryption key under which it is."""
+
+    data: bytes
+    key_id: str
+
+
 class KeyRing(Protocol):
-    """Wraps the keys of blobs; never gives out a key-encryption key."""
+    """Wraps 32-byte keys; never gives out a key-encryption key.
+
+    `of` says what a key is for (a blob's id). A service binds it, so that what was wrapped for one
+    thing does not open for another.
+    """
 
     @property
     def current(self) -> str:
-        """The id of the key with which `wrap` wraps now."""
+        """The id of the key-encryption key under which `wrap` wraps now."""
         ...
 
-    async def wrap(self, key: bytes) -> bytes:
-        """Encrypt a blob's key under the current key-encryption key."""
+    async def wrap(self, key: bytes, of: str) -> Wrapped:
+        """Encrypt a key under the current key-encryption key."""
         ...
 
-    async def unwrap(self, wrapped: bytes, key_id: str) -> bytes:
-        """Decrypt a blob's key; Tampered if it does not open, KeyMissing if the id is unknown."""
+    async def unwrap(self, wrapped: Wrapped, of: str) -> bytes:
+        """Decrypt a key; Tampered if it does not open, KeyMissing if there is no such key."""
         ...
 
 
@@ -101,18 +115,87 @@ class LocalKeyRing:
     current: str
     _keys: dict[str, bytes] = field(repr=False)
 
-    async def wrap(self, key: bytes) -> bytes:
+    async def wrap(self, key: bytes, of: str) -> Wrapped:  # noqa: ARG002 -- the cipher binds a blob's id
         """Wrap into 40 bytes. RFC 3394 needs no nonce, so no number of blobs wears it out."""
-        return aes_key_wrap(self._keys[self.current], key)
+        return Wrapped(aes_key_wrap(self._keys[self.current], key), self.current)
 
-    async def unwrap(self, wrapped: bytes, key_id: str) -> bytes:
+    async def unwrap(self, wrapped: Wrapped, of: str) -> bytes:  # noqa: ARG002 -- the same
         """Unwrap, checking RFC 3394's integrity value."""
-        if key_id not in self._keys:
-            raise KeyMissing(f"no wrapping key {key_id}")
+        if wrapped.key_id not in self._keys:
+            raise KeyMissing(f"no wrapping key {wrapped.key_id}")
         try:
-            return aes_key_unwrap(self._keys[key_id], wrapped)
+            return aes_key_unwrap(self._keys[wrapped.key_id], wrapped.data)
         except (InvalidUnwrap, ValueError):
             raise Tampered("a wrapped key does not open") from None
+
+
+class FileKeyRing:
+    """The ring of a key file, which is read again when a key is asked for that it did not hold.
+
+    So a process that runs while a key is added opens what others have wrapped under it, and wraps
+    under it from then on.
+    """
+
+    def __init__(self, path: Path, passphrase: str, held: "LocalKeys") -> None:
+        self._path = path
+        self._passphrase = passphrase
+        self._ring = held.keyring()
+        self._read = _state(path)
+        self._reading = asyncio.Lock()
+
+    @property
+    def current(self) -> str:
+        """The newest key of the file, as it was read."""
+        return self._ring.current
+
+    async def wrap(self, key: bytes, of: str) -> Wrapped:
+        """Wrap under the newest key."""
+        return await self._ring.wrap(key, of)
+
+    async def unwrap(self, wrapped: Wrapped, of: str) -> bytes:
+        """Unwrap; KeyMissing only if the file as it is now does not hold the key."""
+        try:
+            return await self._ring.unwrap(wrapped, of)
+        except KeyMissing:
+            if not await self._renewed():
+                raise
+        return await self._ring.unwrap(wrapped, of)
+
+    async def _renewed(self) -> bool:
+        """Read the file again if it is another than the one that was read."""
+        async with self._reading:
+            state = await asyncio.to_thread(_state, self._path)
+            if state == self._read:
+                return False
+            held = await asyncio.to_thread(load, self._path, self._passphrase)
+            self._ring, self._read = held.keyring(), state
+            return True
+
+
+class KeyRings:
+    """Several rings as one: the first wraps, each opens what is under a key of its own."""
+
+    def __init__(self, wrapping: KeyRing, *others: KeyRing) -> None:
+        self._wrapping = wrapping
+        self._rings = (wrapping, *others)
+
+    @property
+    def current(self) -> str:
+        """The first ring's."""
+        return self._wrapping.current
+
+    async def wrap(self, key: bytes, of: str) -> Wrapped:
+        """Wrap by the first ring."""
+        return await self._wrapping.wrap(key, of)
+
+    async def unwrap(self, wrapped: Wrapped, of: str) -> bytes:
+        """Unwrap by whichever ring has the key."""
+        for ring in self._rings:
+            try:
+                return await ring.unwrap(wrapped, of)
+            except KeyMissing:
+                continue
+        raise KeyMissing(f"no wrapping key {wrapped.key_id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +236,22 @@ class LocalKeys:
     def with_new_wrapping_key(self) -> "LocalKeys":
         """Add a wrapping key that is used from now on; the old ones still unwrap."""
         return LocalKeys(self._signers, self._wrapping | _new_wrapping_key())
+
+    def has_wrapping_key(self, key_id: str) -> bool:
+        """Whether there is a wrapping key of this id."""
+        return key_id in self._wrapping
+
+    def without_wrapping_key(self, key_id: str) -> "LocalKeys":
+        """Drop a wrapping key: rotation's last step, when nothing is under it any more.
+
+        KeyMissing if there is none of this id; Malformed for the newest, which wraps.
+        """
+        if key_id not in self._wrapping:
+            raise KeyMissing(f"no wrapping key {key_id}")
+        if key_id == list(self._wrapping)[-1]:
+            raise Malformed(f"{key_id} is the newest wrapping key, by which all is wrapped")
+        left = {name: key for name, key in self._wrapping.items() if name != key_id}
+        return LocalKeys(self._signers, left)
 
     def with_new_signer(self, name: str, kind: int = ED25519) -> "LocalKeys":
         """Add a signing key under a name that has none of this kind; twice is Malformed."""
@@ -253,6 +352,12 @@ def load(path: Path, passphrase: str) -> LocalKeys:
         tuple(Seed(kind, name, bytes.fromhex(seed)) for kind, name, seed in signers),
         {name: bytes.fromhex(key) for name, key in secret["wrapping"]},
     )
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """Tell one writing of a file from another: each is a file of its own, renamed into place."""
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns
 
 
 def _read_header(value: Any, path: Path) -> tuple[dict[str, Any], bytes]:

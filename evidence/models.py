@@ -228,6 +228,8 @@ class VaultBlob(SQLModel, table=True):
             "created",
             postgresql_where="state = 'accepted' AND retained_at IS NULL",
         ),
+        # By which a rotation finds what is under which key.
+        Index("vault_blobs_key_id", "key_id", "id", postgresql_where="wrapped_key IS NOT NULL"),
     )
 
     id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
@@ -256,6 +258,15 @@ class VaultBlob(SQLModel, table=True):
     retained_until: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
     retained_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
     created: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+class VaultRetiredKey(SQLModel, table=True):
+    """A key-encryption key under which no blob's key may be any more (evidence/rewrapping.py)."""
+
+    __tablename__: ClassVar[Any] = "vault_retired_keys"
+
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    retired: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
 
 
 def _quarter(number: int) -> Column[int]:

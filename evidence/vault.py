@@ -187,14 +187,13 @@ class Vault:
         """Take a file in and put it to the store, in quarantine; outside any transaction.
 
         `blob` is its new id. DepositRefused, by its reason, leaves nothing behind; so does
-        whatever `pieces` raises. StoreFailed if the store does not take it.
+        whatever `pieces` raises. PartFailed if the store does not take it, or no key can be had.
         """
         spooled = await deposit.receive(
             pieces, declared, blob=blob, size_max=self.size_max, folder=self._spool_folder
         )
         try:
-            key_id = self.keyring.current
-            wrapped = await self.keyring.wrap(spooled.key)
+            wrapped = await self.keyring.wrap(spooled.key, str(blob))
             stored = await self.store.put(
                 blobs.store_key(blob),
                 spooled.file,
@@ -208,8 +207,8 @@ class Vault:
         return Blob(
             plaintext=plaintext,
             ciphertext=spooled.ciphertext,
-            wrapped_key=wrapped,
-            key_id=key_id,
+            wrapped_key=wrapped.data,
+            key_id=wrapped.key_id,
             store_key=stored.key,
             store_version=stored.version,
             state=BlobState.STORED,

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
-from evidence.errors import KeyMissing, StoreFailed
-from infra import commands, rotation, settings
+from evidence.errors import KeyMissing, PartFailed
+from infra import commands, rotation, settings, wrapping
 from infra.database import DatabaseError
 from infra.demo import command as demo
 from infra.postgres import PostgresError
@@ -23,6 +23,9 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "rotate-keys": rotation.rotate,
     "retire-keys": rotation.retire,
     "declare-compromise": rotation.declare,
+    "new-wrapping-key": wrapping.add,
+    "rewrap-keys": wrapping.rewrap,
+    "retire-wrapping-key": wrapping.retire,
     "export": commands.export,
 }
 
@@ -40,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     try:
         return asyncio.run(_until_told(COMMANDS[name](rest, found)))
-    except (DatabaseError, PostgresError, KeyMissing, StoreFailed) as error:
+    except (DatabaseError, PostgresError, KeyMissing, PartFailed) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     except OSError as error:

@@ -16,7 +16,9 @@ from urllib.parse import urlsplit
 import boto3
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from evidence import media, s3
+from evidence import kms, media, s3
+from evidence.keys import KeyRing
+from evidence.kms import KmsKeyRing
 from evidence.quarantine import Quarantine
 from evidence.s3 import S3Store
 from evidence.scanner import Address, Scanner
@@ -71,7 +73,10 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
         stack.push_async_callback(engine.dispose)
         await database.check(engine)
         opened_keys = await keys.opened(
-            settings.keys, settings.key_passphrase.get_secret_value(), settings.origin
+            settings.keys,
+            settings.key_passphrase.get_secret_value(),
+            settings.origin,
+            await _managed(settings, stack),
         )
         store = await _store(settings, stack)
         vault = Vault(
@@ -168,6 +173,25 @@ def _spool(settings: Settings) -> Path:
     folder = settings.folder / "spool"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+async def _managed(settings: Settings, stack: AsyncExitStack) -> KeyRing | None:
+    """The ring of the key-management service, where the settings name a key of one."""
+    if settings.kms_key is None:
+        return None
+    secret, access = settings.kms_secret_key, settings.kms_access_key
+    client = boto3.client(
+        "kms",
+        endpoint_url=settings.kms_endpoint,
+        region_name=settings.kms_region,
+        aws_access_key_id=access.get_secret_value() if access else None,
+        aws_secret_access_key=secret.get_secret_value() if secret else None,
+        config=kms.CONFIG,
+    )
+    ring = KmsKeyRing(client, settings.kms_key)
+    stack.callback(ring.close)
+    await ring.open()
+    return ring
 
 
 async def _store(settings: Settings, stack: AsyncExitStack) -> Store:

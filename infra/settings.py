@@ -195,6 +195,19 @@ class Settings(BaseModel):
     key_passphrase: SecretStr = Field(
         SecretStr(DEMO_PASSPHRASE), description="what opens the key file"
     )
+    kms_key: str | None = Field(
+        None,
+        min_length=1,
+        max_length=2048,
+        description="wraps files' keys by AWS KMS, or what speaks like it: a key's id, ARN or"
+        " `alias/name`; without it the key file wraps",
+    )
+    kms_endpoint: HttpUrl | None = Field(None, description="a KMS other than Amazon's")
+    kms_region: str | None = Field(None, min_length=1, description="the key's region")
+    kms_access_key: SecretStr | None = Field(
+        None, description="access key for KMS; without it as the machine itself (its role)"
+    )
+    kms_secret_key: SecretStr | None = Field(None, description="secret key for KMS")
     witnesses: Witnesses = Field(
         (),
         description="who cosigns the log's checkpoints: `https://witness.example name+id+key`, its"
@@ -305,6 +318,10 @@ class Settings(BaseModel):
             yield f"{_name('s3_access_key')} and {_name('s3_secret_key')} go together"
         if not self._is_s3 and (self.s3_endpoint or self.s3_access_key or self.s3_region):
             yield f"S3 is described, but {_name('store')} is not s3://bucket"
+        if (self.kms_access_key is None) != (self.kms_secret_key is None):
+            yield f"{_name('kms_access_key')} and {_name('kms_secret_key')} go together"
+        if self.kms_key is None and (self.kms_endpoint or self.kms_access_key or self.kms_region):
+            yield f"a KMS is described, but {_name('kms_key')} names no key"
         if bool(self.timestamp_urls) != (self.timestamp_roots is not None):
             yield f"{_name('timestamp_urls')} and {_name('timestamp_roots')} go together"
         if (self.rail is Rail.FAKE) != (self.rail_url is not None):
@@ -325,6 +342,8 @@ class Settings(BaseModel):
             "mail_from": self.mail_from.endswith(".invalid>"),
             "rail": self.rail is Rail.FAKE,
             "base_url": not self.base_url.startswith("https://"),
+            "kms_endpoint": self.kms_endpoint is not None
+            and self.kms_endpoint.startswith("http://"),
             "s3_endpoint": self.s3_endpoint is not None and self.s3_endpoint.startswith("http://"),
         }
         for field, is_wrong in wrong.items():

@@ -33,7 +33,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from evidence import log
-from evidence.errors import Erased, NotAnswered, StoreFailed
+from evidence.errors import Erased, NotAnswered, PartFailed
 from odr import (
     clockwork,
     examinations,
@@ -236,7 +236,7 @@ async def _examine(office: Office, anchors: str, exhibit_id: UUID) -> None:
     """Examine an exhibit; a store or a reader that does not answer is asked again later."""
     try:
         await examinations.examine(office, exhibit_id, anchors=anchors)
-    except (NotAnswered, StoreFailed) as error:
+    except (NotAnswered, PartFailed) as error:
         raise Failed(type(error).__name__) from error
     except Erased as error:
         raise Hopeless("the file was erased") from error

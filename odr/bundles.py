@@ -19,7 +19,7 @@ from sqlalchemy import select, text
 from evidence import bundle
 from evidence.body import Body
 from evidence.bundle import Contents
-from evidence.errors import StoreFailed
+from evidence.errors import PartFailed
 from odr import custody, policy
 from odr.errors import NotFound, Unavailable
 from odr.models.cases import Case
@@ -71,8 +71,8 @@ async def export(
         )
     except BaseException as error:
         await asyncio.to_thread(shutil.rmtree, folder)
-        if isinstance(error, StoreFailed):
-            raise Unavailable("store") from error
+        if isinstance(error, PartFailed):
+            raise Unavailable(error.part) from error
         raise
     return path
 

@@ -39,8 +39,8 @@ from evidence.errors import (
     FileTooLarge,
     HarmfulFile,
     NotAnswered,
+    PartFailed,
     SizeMismatch,
-    StoreFailed,
     TypeMismatch,
     TypeNotAllowed,
 )
@@ -118,8 +118,8 @@ async def deposit(
         blob = await office.vault.deposit(pieces, declared, blob=blob_id, at=at)
     except DepositRefused as refused:
         raise refusal(refused) from refused
-    except StoreFailed as failed:
-        raise Unavailable("store") from failed
+    except PartFailed as failed:
+        raise Unavailable(failed.part) from failed
     upload_id = ids.child(blob_id)
     async with office.work(viewer, upload_id) as work:
         taken = await _recorded(work, blob, named)
@@ -138,7 +138,7 @@ async def _look(office: Office, upload_id: UUID, blob: Blob) -> None:
     try:
         async with asyncio.timeout(office.inspected_within.total_seconds()):
             outcome = await office.quarantine.examine(blob, at=blob.created)
-    except (TimeoutError, NotAnswered, StoreFailed):
+    except (TimeoutError, NotAnswered, PartFailed):
         async with office.work(SERVICE, policy.NOBODY) as work:
             await office.quarantine.postpone(work.conn, blob.id, work.at, counts=False)
         office.wake()
@@ -172,7 +172,7 @@ async def _inspected(office: Office, inspection: Inspection, at: datetime) -> No
     quarantine = office.quarantine
     try:
         outcome = await _outcome(office, inspection, at)
-    except (NotAnswered, StoreFailed) as error:
+    except (NotAnswered, PartFailed) as error:
         # Only what the file itself may be to blame for counts against it.
         counts = isinstance(error, NotAnswered) and error.part == "the darkroom"
         wait = min(_AGAIN * 2**inspection.tries, _AGAIN_MAX)
@@ -333,7 +333,7 @@ async def _removed(office: Office, blob_id: UUID, at: datetime) -> None:
         blob = await work.vault.find_blob(work.conn, blob_id)
     try:
         await office.vault.remove(blob, now=at)
-    except StoreFailed as failed:
-        raise Unavailable("store") from failed
+    except PartFailed as failed:
+        raise Unavailable(failed.part) from failed
     async with office.work(SERVICE, policy.NOBODY) as work:
         await work.vault.forget(work.conn, blob_id)

@@ -49,7 +49,7 @@ def test_every_import_follows_the_arrows():
         ("evidence/merkle.py", "import pydantic", "the record's formats and their verifier"),
         ("odr/cases.py", "import starlette", "law and vault know no HTTP"),
         ("evidence/vault.py", "import arq", "law and vault know no HTTP"),
-        ("odr/exhibits.py", "import boto3", "only the S3 store speaks S3"),
+        ("odr/exhibits.py", "import boto3", "only the S3 store and the KMS ring speak to AWS"),
     ],
 )
 def test_an_import_against_the_arrows_is_found(copy, module, line, contract):

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import text
 
 from evidence import log
-from evidence.errors import StoreFailed
+from evidence.errors import PartFailed
 from evidence.signature import ED25519
 from odr import bundles, exhibits
 from odr.errors import NotFound, Unavailable
@@ -88,6 +88,6 @@ async def _pictures(setting: Setting, viewer: Viewer, case: dict[str, Any]) -> d
             found[one["id"]] = b"".join([piece async for piece in office.vault.open_blob(blob)])
         except NotFound:
             continue
-        except StoreFailed as error:
-            raise Unavailable("store") from error
+        except PartFailed as error:
+            raise Unavailable(error.part) from error
     return found

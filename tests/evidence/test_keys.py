@@ -6,6 +6,7 @@ from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 
 from evidence import keys
 from evidence.errors import KeyMissing, Malformed, Tampered
+from evidence.keys import FileKeyRing, KeyRings, Wrapped
 from evidence.signature import ED25519_COSIGNATURE, MLDSA44_COSIGNATURE
 
 NAME = "vault.example/receipts"
@@ -35,8 +36,9 @@ async def test_a_key_file_gives_back_what_was_saved(path: Path):
     found = keys.load(path, "open sesame")
     assert found == made
     assert found.signer(NAME).key == made.signer(NAME).key
-    wrapped = await made.keyring().wrap(bytes(32))
-    assert await found.keyring().unwrap(wrapped, made.keyring().current) == bytes(32)
+    wrapped = await made.keyring().wrap(bytes(32), "blob")
+    assert wrapped.key_id == made.keyring().current
+    assert await found.keyring().unwrap(wrapped, "blob") == bytes(32)
 
 
 def test_the_file_is_for_its_owner_and_shows_no_key(path: Path):
@@ -93,24 +95,24 @@ def test_what_is_no_key_file_is_malformed(path: Path, data: bytes):
 
 async def test_after_a_rotation_old_keys_still_unwrap_and_new_ones_wrap(path: Path):
     old = keys.generate(NAME)
-    wrapped = await old.keyring().wrap(bytes(range(32)))
+    wrapped = await old.keyring().wrap(bytes(range(32)), "blob")
     keys.save(old.with_new_wrapping_key(), path, "p", cost=COST)
     new = keys.load(path, "p").keyring()
     assert new.current != old.keyring().current
-    assert await new.unwrap(wrapped, old.keyring().current) == bytes(range(32))
-    again = await new.wrap(bytes(range(32)))
+    assert await new.unwrap(wrapped, "blob") == bytes(range(32))
+    again = await new.wrap(bytes(range(32)), "blob")
     with pytest.raises(KeyMissing):
-        await old.keyring().unwrap(again, new.current)
+        await old.keyring().unwrap(again, "blob")
 
 
 async def test_a_wrapped_key_that_was_changed_does_not_open():
     ring = keys.generate(NAME).keyring()
-    wrapped = bytearray(await ring.wrap(bytes(32)))
+    wrapped = bytearray((await ring.wrap(bytes(32), "blob")).data)
     assert len(wrapped) == 40
     wrapped[5] ^= 1
     for wrong in (bytes(wrapped), bytes(wrapped[:-8]), b"", b"x"):
         with pytest.raises(Tampered):
-            await ring.unwrap(wrong, ring.current)
+            await ring.unwrap(Wrapped(wrong, ring.current), "blob")
 
 
 async def test_wrapping_is_that_of_rfc_3394():
@@ -118,7 +120,8 @@ async def test_wrapping_is_that_of_rfc_3394():
     kek = bytes(range(32))
     data = bytes.fromhex("00112233445566778899aabbccddeeff000102030405060708090a0b0c0d0e0f")
     expected = "28c9f404c4b810f4cbccb35cfb87f8263f5786e2d80ed326cbc7f0e71a99f43bfb988b9b7a02dd21"
-    assert (await keys.LocalKeyRing("k", {"k": kek}).wrap(data)).hex() == expected
+    wrapped = await keys.LocalKeyRing("k", {"k": kek}).wrap(data, "blob")
+    assert wrapped.data.hex() == expected
     assert aes_key_unwrap(kek, bytes.fromhex(expected)) == data
 
 
@@ -185,3 +188,49 @@ def test_after_a_rotation_the_newest_signs_and_the_older_one_is_there_to_sign_to
     assert new.cosigner(LOG).key == old.cosigner(LOG).key
     with pytest.raises(KeyMissing):
         old.with_rotated_signer(NAME)
+
+
+async def test_a_running_process_takes_a_key_that_was_added_to_the_file_meanwhile(path: Path):
+    old = keys.generate(NAME)
+    keys.save(old, path, "p", cost=COST)
+    running = FileKeyRing(path, "p", old)
+    keys.save(old.with_new_wrapping_key(), path, "p", cost=COST)
+    new = keys.load(path, "p").keyring()
+    wrapped = await new.wrap(bytes(range(32)), "blob")
+    assert running.current == old.keyring().current
+    assert await running.unwrap(wrapped, "blob") == bytes(range(32))
+    assert running.current == new.current == (await running.wrap(bytes(32), "blob")).key_id
+
+
+async def test_a_key_that_is_in_no_file_is_missing_and_the_file_is_read_once_for_it(path: Path):
+    held = keys.generate(NAME)
+    keys.save(held, path, "p", cost=COST)
+    ring = FileKeyRing(path, "another passphrase, which would be refused", held)
+    for _ in range(2):
+        with pytest.raises(KeyMissing, match="no wrapping key feed"):
+            await ring.unwrap(Wrapped(bytes(40), "feed"), "blob")
+
+
+async def test_of_several_rings_the_first_wraps_and_each_opens_its_own():
+    first, second = keys.generate(NAME).keyring(), keys.generate(NAME).keyring()
+    rings = KeyRings(first, second)
+    assert rings.current == first.current
+    for ring in (first, second, rings):
+        wrapped = await ring.wrap(bytes(range(32)), "blob")
+        assert await rings.unwrap(wrapped, "blob") == bytes(range(32))
+    assert (await rings.wrap(bytes(32), "blob")).key_id == first.current
+    with pytest.raises(KeyMissing):
+        await rings.unwrap(Wrapped(bytes(40), "feed"), "blob")
+
+
+def test_a_wrapping_key_is_dropped_by_its_id_but_not_the_newest(path: Path):
+    old = keys.generate(NAME)
+    new = old.with_new_wrapping_key()
+    left = new.without_wrapping_key(old.keyring().current)
+    keys.save(left, path, "p", cost=COST)
+    assert keys.load(path, "p") == left
+    assert left.keyring().current == new.keyring().current
+    with pytest.raises(Malformed):
+        new.without_wrapping_key(new.keyring().current)
+    with pytest.raises(KeyMissing):
+        left.without_wrapping_key(old.keyring().current)

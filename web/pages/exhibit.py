@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
 from evidence.blob import Blob
-from evidence.errors import StoreFailed
+from evidence.errors import PartFailed
 from odr import exhibits
 from odr.errors import NotFound, Unavailable
 from odr.procedure.acts import Act
@@ -150,8 +150,8 @@ async def _begun(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, N
         first = await anext(pieces)
     except BaseException as error:
         await pieces.aclose()
-        if isinstance(error, StoreFailed):
-            raise Unavailable("store") from error
+        if isinstance(error, PartFailed):
+            raise Unavailable(error.part) from error
         raise
 
     async def all_pieces() -> AsyncGenerator[bytes, None]:

@@ -114,9 +114,17 @@ CREATE TABLE vault_blobs (
     CONSTRAINT vault_blobs_state CHECK (state IN ('stored', 'accepted', 'refused'))
 );
 
+CREATE INDEX vault_blobs_key_id ON vault_blobs (key_id, id) WHERE wrapped_key IS NOT NULL;
+
 CREATE INDEX vault_blobs_unfinished ON vault_blobs (created) WHERE state <> 'accepted';
 
 CREATE INDEX vault_blobs_unretained ON vault_blobs (created) WHERE state = 'accepted' AND retained_at IS NULL;
+
+CREATE TABLE vault_retired_keys (
+    id TEXT NOT NULL,
+    retired TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (id)
+);
 
 CREATE TABLE outbox (
     id UUID NOT NULL,
@@ -1290,6 +1298,21 @@ END $$;
 
 CREATE TRIGGER vault_blobs_guard BEFORE UPDATE OR DELETE ON vault_blobs
     FOR EACH ROW EXECUTE FUNCTION vault_blobs_guard();
+
+-- No key is wrapped under a key-encryption key that was retired: it may be destroyed already.
+CREATE FUNCTION vault_blobs_under_living_keys() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.wrapped_key IS NOT NULL AND EXISTS (
+        SELECT FROM vault_retired_keys k WHERE k.id = NEW.key_id)
+    THEN
+        RAISE EXCEPTION 'the key-encryption key was retired' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER vault_blobs_under_living_keys BEFORE INSERT OR UPDATE OF wrapped_key, key_id
+    ON vault_blobs FOR EACH ROW EXECUTE FUNCTION vault_blobs_under_living_keys();
+GRANT SELECT, INSERT ON vault_retired_keys TO concord_app;
 
 -- A likeness stands as long as its picture can be read; erasure takes both.
 CREATE FUNCTION vault_likenesses_guard() RETURNS trigger LANGUAGE plpgsql AS $$
