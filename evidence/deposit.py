@@ -188,15 +188,19 @@ class _Lagging:
 
 async def _in_chunks(pieces: AsyncIterable[bytes], size: int) -> AsyncIterator[bytes]:
     """Collect pieces of any size into chunks; more bytes than declared are refused at once."""
-    buffer = bytearray()
-    found = 0
+    gathered: list[bytes] = []
+    found = held = 0
     async for piece in pieces:
         found += len(piece)
         if found > size:
             raise SizeMismatch(size, found)
-        buffer += piece
-        while len(buffer) >= cipher.CHUNK_SIZE:
-            yield bytes(buffer[: cipher.CHUNK_SIZE])
-            del buffer[: cipher.CHUNK_SIZE]
-    if buffer:
-        yield bytes(buffer)
+        rest = piece
+        while held + len(rest) >= cipher.CHUNK_SIZE:
+            cut = cipher.CHUNK_SIZE - held
+            yield b"".join((*gathered, rest[:cut]))
+            gathered, held, rest = [], 0, rest[cut:]
+        if rest:
+            gathered.append(rest)
+            held += len(rest)
+    if gathered:
+        yield b"".join(gathered)

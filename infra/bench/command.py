@@ -33,7 +33,7 @@ from infra.bench import (
     storage,
 )
 from infra.bench.data import Ground
-from infra.bench.figures import CONNECTIONS, Callers, Figure, Measured
+from infra.bench.figures import CONNECTIONS, Callers, Do, Figure, Measured
 from infra.bench.storage import Bucket
 from infra.parts import Parts
 from infra.postgres import Cluster
@@ -155,7 +155,11 @@ async def _bucket(folder: Path, stack: AsyncExitStack) -> Bucket:
 async def _up(
     plan: Plan, settings: Settings, folder: Path, bucket: Bucket | None, stack: AsyncExitStack
 ) -> Bench:
-    """The database with its data, and the servers."""
+    """The database with its data, and the servers.
+
+    Deposits are measured without their inspection, which costs as much as decoding a picture does:
+    it is left to the worker, which does not run.
+    """
     own = settings.model_copy(update={"folder": folder})
     made = await stack.enter_async_context(parts.opened(own))
     admin_url = Cluster(own.postgres_folder).url("concord")
@@ -164,13 +168,14 @@ async def _up(
         "folder": str(folder),
         "database_url": made.urls.app,
         "database_reader_url": made.urls.reader,
+        "inspect_seconds": 0,
     }
     stored = {} if bucket is None else bucket.settings()
     ports = {
         name: await stack.enter_async_context(serving.started(side, given | more))
         for name, side, more in (
             ("ours", "ours", stored),
-            ("limit", "limit", {}),
+            ("limit", "limit", stored),
             ("folder", "ours", {}),
         )
     }
@@ -303,17 +308,20 @@ async def _writes(bench: Bench, connections: int, suffix: str) -> list[Figure]:
 async def _deposits(bench: Bench, connections: int, suffix: str) -> list[Figure]:
     photo = await asyncio.to_thread(storage.photo)
     make = storage.uploads(bench.ground.buyer, photo)
-    limits = {"folder": storage.written(bench.folder / "plain", photo, connections)}
+    plain = storage.written(bench.folder / "plain", photo, connections)
+    sides: list[tuple[str, str, Do]] = [("_folder", "folder", plain)]
     if bench.bucket is not None:
-        limits = {"ours": storage.puts(bench.bucket, photo, connections)} | limits
+        received = (await bench.callers("limit", connections, make, storage.taken)).do
+        put = storage.puts(bench.bucket, photo, connections)
+        sides = [("", "ours", received), ("_memory", "ours", put), *sides]
 
     async def used() -> None:
         # Nobody may have more than a few files that are no exhibits yet.
         await bench.admin.execute("UPDATE uploads SET used_at = at WHERE used_at IS NULL")
 
     made = []
-    for server, limit in limits.items():
-        name = "deposit_3mib" + ("_folder" if server == "folder" else "") + suffix
+    for more, server, limit in sides:
+        name = f"deposit_3mib{more}{suffix}"
         ours = (await bench.callers(server, connections, make, storage.taken)).do
         count = bench.plan.deposits * min(connections, 3)
         made.append(Figure(name, ours, limit, count, connections, warm=1, between=used))

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 
 from infra import keys
 from infra.bench import reads, writes
+from infra.bench.storage import Received
 from infra.bench.writes import Signed
 from infra.settings import Settings
 from odr import rulebook
@@ -30,6 +31,7 @@ from odr.policy import Viewer
 from odr.rulebook import Rulebooks
 
 _CONNECTIONS: Final = 10
+_CREATED: Final = 201
 # One plan for all: the statements are long, and planning them anew costs more than running them.
 _SETTINGS: Final = {"jit": "off", "timezone": "UTC", "plan_cache_mode": "force_generic_plan"}
 _COOKIE: Final = "concord_session"
@@ -81,6 +83,7 @@ class Limit:
     reader: Pool
     books: Rulebooks
     signed: Signed
+    received: Received
 
     async def viewer(self, request: Request) -> Viewer:
         """Who asks, by the session's cookie."""
@@ -128,6 +131,12 @@ class Limit:
         async with self.app.taken() as connection:
             return await writes.offer(connection, viewer, self.books, self.signed, asked)
 
+    async def upload(self, request: Request) -> Response:
+        """Receive a file, and put it to the store as it is."""
+        await self.viewer(request)
+        await self.received.put(await request.body(), request.headers["content-type"])
+        return PlainTextResponse("", _CREATED)
+
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[ASGIApp]:
@@ -142,6 +151,7 @@ async def opened(settings: Settings) -> AsyncIterator[ASGIApp]:
         Pool(settings.database_reader_url.get_secret_value()),
         Rulebooks(rulebook.load_all()),
         Signed(settings.origin, local.receipts),
+        Received(settings),
     )
 
     def answers(do: Callable[[Viewer, Any], Awaitable[str]]) -> Any:
@@ -165,6 +175,7 @@ async def opened(settings: Settings) -> AsyncIterator[ASGIApp]:
                     ("/offer", limit.offer),
                 )
             ),
+            Route("/uploads", limit.upload, methods=["PUT"]),
         ]
     )
     for pool in (limit.app, limit.reader):

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,11 +19,13 @@ from PIL import Image
 from infra.bench.client import request
 from infra.bench.data import Person
 from infra.bench.figures import AnswerError, Do, spread
+from infra.settings import Settings
 
 SIZE: Final = 3 * 2**20
 BUCKET: Final = "bench"
 _SIDE: Final = 1400
 _CREATED: Final = 201
+_THREADS: Final = 16
 
 
 def photo() -> bytes:
@@ -87,6 +90,38 @@ class Bucket:
             "s3_access_key": self.access_key,
             "s3_secret_key": self.secret_key,
         }
+
+
+class Received:
+    """Where the limit puts what it received: plain boto3, in threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is reached yet; without an S3 in the settings nothing may be put."""
+        self._settings = settings
+        self._numbers = itertools.count()
+        self._threads = ThreadPoolExecutor(_THREADS)
+
+    async def put(self, body: bytes, media_type: str) -> None:
+        """``put_object`` under a new key."""
+        key = f"received/{os.getpid()}/{next(self._numbers)}"
+        put = partial(self._client.put_object, Bucket=BUCKET, Key=key, Body=body)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._threads, partial(put, ContentType=media_type))
+
+    @cached_property
+    def _client(self) -> Any:
+        given = self._settings
+        assert given.s3_endpoint is not None
+        assert given.s3_access_key is not None
+        assert given.s3_secret_key is not None
+        assert given.s3_region is not None
+        bucket = Bucket(
+            given.s3_endpoint,
+            given.s3_access_key.get_secret_value(),
+            given.s3_secret_key.get_secret_value(),
+            given.s3_region,
+        )
+        return bucket.client(_THREADS)
 
 
 def puts(bucket: Bucket, data: bytes, connections: int) -> Do:
