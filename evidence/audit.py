@@ -19,7 +19,7 @@ from sqlmodel import SQLModel
 
 from evidence import blob as blobs
 from evidence import body as bodies
-from evidence import canonical, chain, merkle, oversight, receipt, shard
+from evidence import canonical, chain, merkle, oversight, receipt, shard, tombstone
 from evidence import entry as entries
 from evidence.blob import Blob
 from evidence.body import Body
@@ -60,6 +60,8 @@ _STRAY = text(
     " WHERE NOT EXISTS (SELECT FROM vault_logs o WHERE o.origin = l.origin) GROUP BY origin"
 )
 
+_MADE_OF = text("SELECT derivative, blob FROM vault_derivatives")
+
 _NAMED = text(
     "SELECT stream, seq, entry, body FROM vault_entries WHERE blob = :blob ORDER BY stream, seq"
 )
@@ -69,13 +71,15 @@ async def audit(conn: AsyncConnection, vault: Vault) -> Report:
     """Check every row and every stored object, best in a REPEATABLE READ transaction.
 
     1. Every entry row agrees with its entry's bytes, which have their exact form; its leaf hash
-       is theirs; it links to the entry before; its private body and salt are those it binds.
+       is theirs; it links to the entry before; its private body and salt are those it binds, or
+       gone, as a tombstone behind it says.
     2. Every receipt is signed by the vault's key and is for its entry.
     3. Every stream has as many entries as it says, the last with the leaf hash it says; every
        record that was closed has the root that was frozen.
     4. No entry lacks its stream or its file's row, no receipt its entry, no place its log.
     5. Every blob is in the store as its row says, retained where that is confirmed, opens with
-       its key, is the file with the row's digests, and agrees with each entry that names it.
+       its key (or has none, as a tombstone says), is the file with the row's digests, and agrees
+       with each entry that names it.
     6. Every entry has one place in the log of its year, or waits for one; each log's root and
        checkpoint are those of its entries, and its files on the store as well.
     """
@@ -105,7 +109,7 @@ class _Audit:
         self._conn = conn
         self._vault = vault
         self._report = report
-        self._erased = 0
+        self._tombstones = tombstone.Tombstones()
         self._without_receipt = 0
 
     async def check_streams(self) -> int:
@@ -154,7 +158,7 @@ class _Audit:
 
     def _check_body(self, row: Any, found: Entry, where: str, stream: "_Stream") -> None:
         if row.salt is None and row.body is None:
-            self._erased += 1
+            stream.erased.append(row.seq)
             return
         if row.salt is None or row.body is None:
             self._note(where, "salt, or body: one is there without the other")
@@ -168,6 +172,9 @@ class _Audit:
                 self._note(where, "blob: not the file that the body names")
             if body.record is not None:
                 stream.records.append((row.seq, body))
+            if body.erased is not None:
+                stream.named.update(body.erased.entries)
+                self._tombstones.put(stream.id, row.seq, body.erased, found.time)
 
     # 2
     def _check_receipt(self, row: Any, leaf: bytes, stream: "_Stream") -> None:
@@ -201,6 +208,21 @@ class _Audit:
             before = stream.leaves[: body.record.size]
             if body.record.size != seq or merkle.root(before) != body.record.hash:
                 self._note(where, f"the record closed by entry {seq} has another root now")
+        self._check_erased(stream)
+
+    def _check_erased(self, stream: "_Stream") -> None:
+        """Nothing is gone without a tombstone; what is named and still there is being erased."""
+        for seq in stream.erased:
+            said = self._tombstones.of_entry(stream.id, seq)
+            if said is None:
+                where = f"vault_entries {stream.id} {seq}"
+                self._note(where, "salt, and body: gone, and no tombstone says why")
+            else:
+                told = f"the private body of entry {seq} of stream {stream.id}: {said}"
+                self._report.unchecked.append(told)
+        for seq in sorted(stream.named - set(stream.erased)):
+            told = f"entry {seq} of stream {stream.id} is to be erased, and still there"
+            self._report.unchecked.append(told)
 
     # 4
     async def check_strays(self) -> int:
@@ -213,6 +235,7 @@ class _Audit:
     async def check_blobs(self) -> int:
         count = 0
         table = SQLModel.metadata.tables["vault_blobs"]
+        made_of = {row.derivative: row.blob for row in await self._conn.execute(_MADE_OF)}
         for row in (await self._conn.execute(select(table).order_by(table.c.id))).all():
             count += 1
             blob = blobs.read_row(row)
@@ -223,8 +246,20 @@ class _Audit:
             if blob.state is BlobState.REFUSED:
                 continue
             await self._check_object(blob, where)
+            said = self._tombstones.of_blob(made_of.get(blob.id, blob.id))
+            if blob.wrapped_key is None:
+                self._check_erased_blob(where, said)
+                continue
+            if said is not None:
+                self._report.unchecked.append(f"{where} is to be erased, and still there")
             await self._check_content(blob, where)
         return count
+
+    def _check_erased_blob(self, where: str, said: str | None) -> None:
+        if said is None:
+            self._note(where, "wrapped_key: gone, and no tombstone says why")
+        else:
+            self._report.unchecked.append(f"the content of {where}: {said}")
 
     async def _check_named(self, blob: Blob, where: str) -> None:
         for row in await self._conn.execute(_NAMED, {"blob": blob.id}):
@@ -279,8 +314,6 @@ class _Audit:
         )
 
     def tell_the_rest(self) -> None:
-        if self._erased:
-            self._report.unchecked.append(f"the private bodies of {self._erased} entries: erased")
         if self._without_receipt:
             self._report.unchecked.append(f"{self._without_receipt} entries without a receipt yet")
 
@@ -306,6 +339,8 @@ class _Stream:
         self.head = head
         self.leaves: list[bytes] = []
         self.records: list[tuple[int, Body]] = []
+        self.erased: list[int] = []
+        self.named: set[int] = set()
 
     @property
     def last(self) -> bytes:

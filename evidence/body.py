@@ -8,6 +8,7 @@ Canonical JSON with these members and no others; entry.commit binds its bytes to
              "sha256": hex, "sha512": hex, "size": bytes}, all of the plaintext
     record   only if the act closes a record: {"root": hex, "size": entries}, the Merkle root
              over the leaf hashes of the stream's entries 0 ... size - 1
+    erased   only if the act erases: what, on what ground, by whom (evidence/tombstone.py)
 
 It knows nothing of what the acts mean.
 """
@@ -17,9 +18,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from evidence import canonical
+from evidence import canonical, tombstone
 from evidence.entry import read_hash, read_integer, read_uuid
 from evidence.errors import Malformed
+from evidence.tombstone import Erased
 
 SIZE_MAX = 1024 * 1024
 
@@ -58,6 +60,7 @@ class Body:
     body: dict[str, Any]
     blob: Plaintext | None = None
     record: Root | None = None
+    erased: Erased | None = None
 
 
 def value(body: Body) -> dict[str, Any]:
@@ -73,6 +76,8 @@ def value(body: Body) -> dict[str, Any]:
         }
     if body.record is not None:
         members["record"] = {"root": body.record.hash.hex(), "size": body.record.size}
+    if body.erased is not None:
+        members["erased"] = tombstone.value(body.erased)
     return members
 
 
@@ -95,7 +100,8 @@ def decode(data: bytes) -> Body:
 
 def read(members: Any) -> Body:
     """Read a private body's JSON value, as `value` gives it and the database keeps it."""
-    if not isinstance(members, dict) or members.keys() - {"blob", "record"} != {"act", "body"}:
+    others = {"blob", "record", "erased"}
+    if not isinstance(members, dict) or members.keys() - others != {"act", "body"}:
         raise Malformed("a private body has other members")
     if not isinstance(members["act"], str) or not isinstance(members["body"], dict):
         raise Malformed("a private body's act is a string, its body an object")
@@ -104,6 +110,7 @@ def read(members: Any) -> Body:
         members["body"],
         _read_blob(members["blob"]) if "blob" in members else None,
         _read_record(members["record"]) if "record" in members else None,
+        tombstone.read(members["erased"]) if "erased" in members else None,
     )
 
 

@@ -21,12 +21,15 @@ Order of writes for a file:
 4. To refuse it: refuse, in a transaction (this destroys the key); then remove, outside; then
    forget, in a transaction. Crash between: unfinished_blobs finds it, the same again.
 
+To erase what was said or deposited: erase, in the act's transaction, then destroy, in one of its
+own; what holds between stands at the top of erasure.py.
+
 It knows nothing of disputes, HTTP or settings: store, keys and origin are handed in, and
 instants are arguments.
 """
 
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -37,7 +40,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evidence import blob as blobs
 from evidence import body as bodies
-from evidence import chain, deposit, media, note, receipt, shard
+from evidence import chain, deposit, erasure, media, note, receipt, shard
 from evidence import entry as entries
 from evidence.blob import Blob
 from evidence.body import Body, Root
@@ -49,6 +52,7 @@ from evidence.keys import KeyRing, Signer, Signers, nobody
 from evidence.models import BlobState
 from evidence.receipt import Receipt
 from evidence.store import Store, Stored
+from evidence.tombstone import Erased
 
 
 class Vault:
@@ -146,6 +150,30 @@ class Vault:
         root = await chain.root(conn, stream, size)
         draft = self._draft(stream, at, recorded, Body(act, body, record=root))
         return root, await chain.append(conn, draft)
+
+    async def erase(
+        self,
+        conn: AsyncConnection,
+        stream: UUID,
+        erased: Erased,
+        *,
+        act: str,
+        body: Callable[[Mapping[int, Body]], dict[str, Any]],
+        at: datetime,
+    ) -> Appended:
+        """Add a tombstone to a stream: the word that something is erased, before it is.
+
+        `body` makes the tombstone's own private body from the bodies that it names, as far as they
+        are still there. After the commit: destroy. Malformed if it names what cannot be erased.
+        """
+        await chain.lock(conn, stream)
+        named = await erasure.check(conn, stream, erased)
+        draft = self._draft(stream, at, None, Body(act, body(named), erased=erased))
+        return await chain.append(conn, draft)
+
+    async def destroy(self, conn: AsyncConnection, stream: UUID, seq: int) -> Erased:
+        """Destroy what a committed tombstone names, for good; once more changes nothing."""
+        return await erasure.destroy(conn, stream, seq)
 
     async def root(self, conn: AsyncConnection, stream: UUID, size: int | None = None) -> Root:
         """Compute the Merkle root over the stream's first `size` entries, all if not given."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256, sha512
 from pathlib import Path
+from uuid import UUID
 
 from evidence import (
     bag,
@@ -24,6 +25,7 @@ from evidence import (
     proof,
     receipt,
     shard,
+    tombstone,
 )
 from evidence.body import Body
 from evidence.dating import Outside
@@ -109,6 +111,7 @@ class _Verification:
         self._report = report
         self._streams: list[_Stream] = []
         self._about = About("", 0, "", (), (), ())
+        self._tombstones = tombstone.Tombstones()
         self._kept: dict[str, bytes] = {}
         self._kept_size = 0
         self._payload = {
@@ -228,13 +231,13 @@ class _Verification:
 
     # 5
     def _check_bodies(self) -> str:
-        shown, hidden = 0, 0
+        shown, hidden = 0, list[tuple[UUID, int]]()
         for stream in self._streams:
             for seq, found in stream.entries.items():
                 path = layout.entry_path(stream.listed.id, "bodies", seq)
                 salt_path = layout.entry_path(stream.listed.id, "salts", seq)
                 if not {path, salt_path} & self._payload:
-                    hidden += 1
+                    hidden.append((stream.listed.id, seq))
                     continue
                 with self._noting(path):
                     if not {path, salt_path} <= self._payload:
@@ -243,11 +246,10 @@ class _Verification:
                     if entry.commit(salt, data) != found.body:
                         raise Tampered("is not the body (or the salt) that its entry binds")
                     shown += 1
-                    stream.bodies[seq] = body.decode(data)
-        if hidden:
-            self._report.unchecked.append(
-                f"what {hidden} entries say: their private bodies are withheld or erased"
-            )
+                    one = stream.bodies[seq] = body.decode(data)
+                    if one.erased is not None:
+                        self._tombstones.put(stream.listed.id, seq, one.erased, found.time)
+        self._report.unchecked += self._tombstones.tell(hidden)
         return f"{shown} private bodies against their entries"
 
     # 6
@@ -269,7 +271,8 @@ class _Verification:
                 if named != (one.blob is not None):
                     self._note(Kind.TAMPERED, where, "its body and it disagree about a file")
                 if one.blob is not None and one.blob.id not in shown:
-                    self._report.unchecked.append(f"the file of {where}: it is not in the bundle")
+                    said = self._tombstones.of_blob(one.blob.id) or "it is not in the bundle"
+                    self._report.unchecked.append(f"the file of {where}: {said}")
         return f"{len(shown)} files against their entries and bodies"
 
     def _check_file(self, told: layout.File) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from evidence import audit, keys
 from evidence.report import Kind, Report
 from evidence.store import DirectoryStore
+from evidence.tombstone import Erased
 from evidence.vault import Vault
 from tests.evidence.cases import NOW, SIGNER, Case
 
@@ -227,10 +228,16 @@ async def test_erased_entries_and_missing_receipts_are_told_not_accused(
     retained: Case, engine: AsyncEngine, intruder: AsyncEngine
 ):
     async with engine.begin() as conn:
-        await conn.execute(
-            text("UPDATE vault_entries SET salt = NULL, body = NULL WHERE stream = :room"),
-            {"room": retained.room},
+        await retained.vault.erase(
+            conn,
+            retained.room,
+            Erased("court_order", "administrator", (0,)),
+            act="ERASE",
+            body=lambda _: {},
+            at=NOW,
         )
+    async with engine.begin() as conn:
+        await retained.vault.destroy(conn, retained.room, 1)
     async with intruder.begin() as conn:
         await change(conn, "DELETE FROM vault_receipts WHERE stream = :room", retained)
     report = await audited(engine, retained.vault)
