@@ -269,9 +269,10 @@ class DirectoryStore:
         _place(self._retention, key, version).unlink(missing_ok=True)
 
     def _keys(self, prefix: str) -> list[str]:
+        folder = self._objects / prefix.rpartition("/")[0]
         names = (
             path.relative_to(self._objects).as_posix().rpartition("@")[0]
-            for path in self._objects.rglob("*@*")
+            for path in folder.rglob("*@*")
         )
         return sorted(name for name in names if name.startswith(prefix))
 

@@ -38,6 +38,7 @@ from odr import (
     clockwork,
     examinations,
     exhibits,
+    instalments,
     notices,
     payouts,
     reconciliation,
@@ -331,8 +332,9 @@ async def _reconcile(office: Office, rail: Rail) -> bool:
 
 
 async def _sweep_uploads(office: Office) -> bool:
+    ended = await instalments.sweep(office)
     await uploads.sweep(office)
-    return False
+    return ended > 0
 
 
 async def _sweep_sign_in(office: Office) -> bool:

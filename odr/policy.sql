@@ -152,4 +152,5 @@ CREATE TRIGGER findings_never_emptied BEFORE TRUNCATE ON exhibit_findings
     FOR EACH STATEMENT EXECUTE FUNCTION public.findings_only_grow();
 
 -- What has had its time goes: links, sessions, what was counted, files that nobody used.
-GRANT DELETE ON sign_in_requests, sign_in_links, sessions, memberships, uploads TO concord_app;
+GRANT DELETE ON sign_in_requests, sign_in_links, sessions, memberships, uploads, partial_uploads,
+    upload_pieces TO concord_app;

@@ -26,7 +26,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -48,8 +48,8 @@ from evidence.models import BlobState, InspectionState
 from evidence.quarantine import TRIES_MAX, Inspection, Outcome
 from evidence.vault import Vault
 from odr import ids, policy
-from odr.errors import Invalid, Refused, TooMuch, Unavailable
-from odr.models.dialogue import Upload
+from odr.errors import Invalid, Refused, Stale, TooMuch, Unavailable
+from odr.models.dialogue import PartialUpload, Upload
 from odr.policy import SERVICE, Viewer
 from odr.sql import typed
 from odr.work import Office, Work
@@ -58,6 +58,11 @@ UNUSED_MAX: Final = 50
 """Uploads of an account that are no exhibits yet."""
 
 UNUSED_KEPT: Final = timedelta(days=7)
+
+PARTIAL_MAX: Final = 10
+"""Uploads of an account that come in instalments at the same time; they count among the unused."""
+
+PARTIAL_KEPT: Final = timedelta(hours=24)
 FILENAME_MAX: Final = 255
 _EXTENSION_MAX: Final = 10
 _SWEPT_AT_ONCE: Final = 100
@@ -77,11 +82,16 @@ _UNWANTED: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What is taken: the most bytes of each media type, and the most uploads that wait."""
+    """What is taken: the most bytes of each media type, and the most uploads that wait.
+
+    ``partial_max`` may come in instalments at once, each within ``partial_hours``.
+    """
 
     bytes_max: Mapping[str, int]
     unused_max: int
     unused_days: int
+    partial_max: int
+    partial_hours: int
     filename_max: int
 
 
@@ -91,6 +101,8 @@ def limits(vault: Vault) -> Limits:
         bytes_max=vault.size_max,
         unused_max=UNUSED_MAX,
         unused_days=UNUSED_KEPT.days,
+        partial_max=PARTIAL_MAX,
+        partial_hours=PARTIAL_KEPT // timedelta(hours=1),
         filename_max=FILENAME_MAX,
     )
 
@@ -101,8 +113,13 @@ async def deposit(
     pieces: AsyncIterable[bytes],
     declared: Declared,
     filename: str,
+    *,
+    partial: UUID | None = None,
 ) -> UUID:
     """Take a file in for the viewer; the upload's id. No transaction is open while it comes.
+
+    ``partial`` is the file in instalments (``odr.instalments``) that this is the whole of: it
+    becomes this upload in the same transaction, or ``Stale`` if it became another before.
 
     ``Invalid`` or ``TooMuch`` if the file is not as declared, not taken or harmful, and nothing is
     kept of it; ``Unavailable`` if the store fails. What ``pieces`` raises goes through. The upload
@@ -111,8 +128,7 @@ async def deposit(
     policy.require(viewer, "act")
     named = cleaned(filename)
     async with office.work(viewer, policy.NOBODY) as work:
-        if await _unused(work.conn, viewer.account_id) >= UNUSED_MAX:
-            raise TooMuch(limit="unused_uploads", maximum=UNUSED_MAX)
+        await room(work.conn, viewer.account_id, but=partial)
         blob_id, at = ids.new(work.at), work.at
     try:
         blob = await office.vault.deposit(pieces, declared, blob=blob_id, at=at)
@@ -122,10 +138,10 @@ async def deposit(
         raise Unavailable(failed.part) from failed
     upload_id = ids.child(blob_id)
     async with office.work(viewer, upload_id) as work:
-        taken = await _recorded(work, blob, named)
-    if not taken:
+        too_late = await _recorded(work, blob, named, partial)
+    if too_late is not None:
         await _removed(office, blob_id, at)
-        raise TooMuch(limit="unused_uploads", maximum=UNUSED_MAX)
+        raise too_late
     if office.inspected_within:
         await _look(office, upload_id, blob)
     else:
@@ -193,13 +209,16 @@ async def _outcome(office: Office, inspection: Inspection, at: datetime) -> Outc
     return await office.quarantine.examine(blob, at=at)
 
 
-async def _recorded(work: Work, blob: Blob, filename: str) -> bool:
+async def _recorded(work: Work, blob: Blob, filename: str, partial: UUID | None) -> Refused | None:
     """Write the rows, unless others of the account's came first; then the blob is refused."""
-    await work.conn.execute(_LOCK, {"account": work.actor.account_id})
+    await lock(work.conn, work.actor.account_id)
     await work.vault.record(work.conn, blob)
-    if await _unused(work.conn, work.actor.account_id) >= UNUSED_MAX:
+    try:
+        await room(work.conn, work.actor.account_id, but=partial)
+        await _not_taken_before(work.conn, partial)
+    except (TooMuch, Stale) as refused:
         await work.vault.refuse(work.conn, blob.id)
-        return False
+        return refused
     await work.conn.execute(
         insert(Upload).values(
             id=work.result,
@@ -209,19 +228,53 @@ async def _recorded(work: Work, blob: Blob, filename: str) -> bool:
             at=work.at,
         )
     )
+    if partial is not None:
+        became = update(PartialUpload).where(col(PartialUpload.id) == partial)
+        await work.conn.execute(became.values(upload_id=work.result, key=None))
     at_once = bool(work.office.inspected_within)
     await work.office.quarantine.admit(work.conn, blob.id, at=work.at, leased=at_once)
-    return True
+    return None
+
+
+async def _not_taken_before(conn: AsyncConnection, partial: UUID | None) -> None:
+    """``Stale`` if a file in instalments became an upload before, or came to another end."""
+    if partial is None:
+        return
+    asked = select(col(PartialUpload.key)).where(col(PartialUpload.id) == partial)
+    if (await conn.execute(asked.with_for_update())).scalar_one_or_none() is None:
+        raise Stale(expected=0, version=1)
+
+
+async def lock(conn: AsyncConnection, account_id: UUID) -> None:
+    """Let others of the account's wait, so that what is counted next stays true."""
+    await conn.execute(_LOCK, {"account": account_id})
 
 
 _LOCK: Final = typed("SELECT FROM accounts WHERE id = :account FOR NO KEY UPDATE")
 
 
-async def _unused(conn: AsyncConnection, account_id: UUID) -> int:
+async def room(
+    conn: AsyncConnection, account_id: UUID, *, but: UUID | None = None, partial: bool = False
+) -> None:
+    """``TooMuch`` if an account has as many uploads that wait as it may, or begins one too many.
+
+    Those that come in instalments count; ``but`` is left out. ``partial`` asks for one more.
+    """
     counted = select(func.count()).where(
         col(Upload.account_id) == account_id, col(Upload.used_at).is_(None)
     )
-    return (await conn.execute(counted)).scalar_one()
+    coming = select(func.count()).where(
+        col(PartialUpload.account_id) == account_id,
+        col(PartialUpload.key).is_not(None),
+        col(PartialUpload.expires_at) > func.service_now(),
+        col(PartialUpload.id).is_distinct_from(but),
+    )
+    waiting = (await conn.execute(counted)).scalar_one()
+    under_way = (await conn.execute(coming)).scalar_one()
+    if partial and under_way >= PARTIAL_MAX:
+        raise TooMuch(limit="partial_uploads", maximum=PARTIAL_MAX)
+    if waiting + under_way >= UNUSED_MAX:
+        raise TooMuch(limit="unused_uploads", maximum=UNUSED_MAX)
 
 
 def cleaned(filename: str) -> str:
@@ -289,6 +342,23 @@ REFUSALS: Final[Mapping[type[DepositRefused], Callable[[Any], Refused]]] = {
 def refusal(refused: DepositRefused) -> Refused:
     """Our refusal for the vault's."""
     return REFUSALS[type(refused)](refused)
+
+
+async def withdraw(office: Office, viewer: Viewer, upload_id: UUID) -> None:
+    """Take an upload back that was not used; one that was, or that is another's, stays."""
+    async with office.work(viewer, upload_id) as work:
+        gone = delete(Upload).where(
+            col(Upload.id) == upload_id,
+            col(Upload.account_id) == viewer.account_id,
+            col(Upload.used_at).is_(None),
+        )
+        deleted = await work.conn.execute(gone.returning(col(Upload.blob_id)))
+        blob_id = deleted.scalar_one_or_none()
+        if blob_id is None:
+            return
+        await office.quarantine.refuse(work.conn, blob_id)
+        at = work.at
+    await _finished(office, at)
 
 
 async def sweep(office: Office, *, kept: timedelta = UNUSED_KEPT) -> int:

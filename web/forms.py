@@ -230,9 +230,12 @@ def _unrelied(given: FormData) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """A file in a form, with what its giver says of it, by the names of the input."""
+    """A file in a form, with what its giver says of it, by the names of the input.
 
-    file: UploadFile
+    ``file`` is the id of an upload where the page's script sent it ahead.
+    """
+
+    file: UploadFile | str
     kind: str
     title: str
     more: Mapping[str, Any]
@@ -242,9 +245,13 @@ def attached(given: FormData, currency: str = "", zone: str = "UTC") -> list[Att
     """The files of a form, rows without a file left out; times are those of ``zone``."""
     found = []
     for n in range(ROWS):
-        file = given.get(f"file-{n}")
+        file, named = given.get(f"file-{n}"), str(given.get(f"file-{n}-uploadName", ""))
         if isinstance(file, UploadFile) and file.filename:
-            title = str(given.get(f"file-{n}-title", "")).strip() or file.filename
+            named = file.filename
+        else:
+            file = str(given.get(f"file-{n}-upload", ""))
+        if file:
+            title = str(given.get(f"file-{n}-title", "")).strip() or named or "file"
             kind = str(given.get(f"file-{n}-kind", "OTHER"))
             more = _more(given, f"file-{n}", currency, zone)
             found.append(Attached(file, kind, title[:200], more))

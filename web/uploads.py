@@ -24,7 +24,7 @@ from web import session
 from web.setting import Setting
 
 _PIECE: Final = 256 * 1024
-_TAG: Final = "up"
+TAG: Final = "up"
 _CREATED: Final = 201
 _UNKNOWN: Final = 401
 _NOW: Final = text("SELECT service_now()")
@@ -58,13 +58,15 @@ def user_error(refused: Refused) -> Mapping[str, Any]:
     }
 
 
-async def deposit(request: Request, file: UploadFile) -> str:
-    """Deposit a file of a form; the upload's global id."""
+async def deposit(request: Request, file: UploadFile | str) -> str:
+    """Deposit a file of a form; the upload's global id. One that was sent ahead has its own."""
+    if isinstance(file, str):
+        return file
     size = file.size or 0
     declared = Declared(size=size, media_type=file.content_type or "application/octet-stream")
     office, viewer = _setting(request).office, session.viewer_of(request)
     upload = await uploads.deposit(office, viewer, _pieces(file), declared, file.filename or "file")
-    return ids.write(_TAG, upload)
+    return ids.write(TAG, upload)
 
 
 async def _pieces(file: UploadFile) -> AsyncIterator[bytes]:
@@ -92,7 +94,7 @@ async def put(request: Request) -> Response:
         upload = await uploads.deposit(office, viewer, request.stream(), declared, filename)
     except (Invalid, TooMuch) as refused:
         return JSONResponse({"error": dict(user_error(refused))}, 422)
-    return JSONResponse({"id": ids.write(_TAG, upload)}, _CREATED)
+    return JSONResponse({"id": ids.write(TAG, upload)}, _CREATED)
 
 
 def _digest(field: str | None) -> bytes | None:
@@ -110,4 +112,6 @@ def _digest(field: str | None) -> bytes | None:
 
 async def limits(request: Request) -> Response:
     """Say what is taken, and how large it may be."""
-    return JSONResponse({"bytesMax": dict(_setting(request).upload_sizes)})
+    told = uploads.limits(_setting(request).office.vault)
+    partial = {"max": told.partial_max, "hours": told.partial_hours}
+    return JSONResponse({"bytesMax": dict(_setting(request).upload_sizes), "partial": partial})

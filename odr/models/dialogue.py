@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
-from sqlmodel import Field, SQLModel
+from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint, text
+from sqlmodel import Column, Field, SQLModel
 
 from odr.models import columns
 from odr.models.states import Channel, OfferState, ProposalState, RulingKind
@@ -93,6 +93,59 @@ class Upload(SQLModel, table=True):
     filename: str = Field(sa_column=columns.text(longest=255, name="filename"))
     at: datetime = Field(sa_column=columns.instant())
     used_at: datetime | None = Field(default=None, sa_column=columns.instant(null=True))
+
+
+class PartialUpload(SQLModel, table=True):
+    """A file that comes in instalments; it ends as an upload, refused, or out of time.
+
+    ``key`` opens its pieces and is gone once they are not needed; ``received`` bytes of ``size``
+    lie in the store. ``writer`` is the one request whose pieces count. ``refusal`` tells why the
+    whole file was not taken. ``cleared`` says that the store holds nothing of it any more.
+    """
+
+    __tablename__ = "partial_uploads"
+    __table_args__ = (
+        Index("partial_uploads_by_account", "account_id", "expires_at"),
+        Index("partial_uploads_by_expiry", "expires_at", postgresql_where=text("NOT cleared")),
+        Index("partial_uploads_by_upload", "upload_id"),
+        CheckConstraint("size > 0 AND received BETWEEN 0 AND size", name="received"),
+        CheckConstraint("NOT cleared OR key IS NULL", name="cleared"),
+        CheckConstraint("upload_id IS NULL OR received = size", name="whole"),
+    )
+
+    id: UUID = Field(sa_column=columns.key())
+    account_id: UUID = Field(foreign_key="accounts.id")
+    filename: str = Field(sa_column=columns.text(longest=255, name="filename"))
+    media_type: str = Field(max_length=100)
+    size: int = Field(sa_column=columns.minor())
+    sha256: bytes | None = Field(default=None, sa_column=columns.digest(null=True))
+    told: str = Field(sa_column=columns.text(longest=4000, name="told"))
+    received: int = Field(sa_column=columns.minor())
+    pieces: int
+    key: bytes | None = Field(default=None)
+    key_id: str
+    writer: UUID | None = Field(default=None)
+    at: datetime = Field(sa_column=columns.instant())
+    expires_at: datetime = Field(sa_column=columns.instant())
+    finishing_until: datetime | None = Field(default=None, sa_column=columns.instant(null=True))
+    upload_id: UUID | None = Field(
+        default=None, foreign_key="uploads.id", ondelete="SET NULL", nullable=True
+    )
+    refusal: dict[str, Any] | None = Field(default=None, sa_column=columns.value(null=True))
+    cleared: bool = Field(default=False)
+
+
+class UploadPiece(SQLModel, table=True):
+    """So many bytes of a partial upload from a place on, and the object that holds them."""
+
+    __tablename__ = "upload_pieces"
+    __table_args__ = (CheckConstraint("start >= 0 AND size > 0", name="extent"),)
+
+    partial_id: UUID = Field(primary_key=True, foreign_key="partial_uploads.id", ondelete="CASCADE")
+    start: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    size: int
+    store_key: str
+    store_version: str
 
 
 class Exhibit(SQLModel, table=True):

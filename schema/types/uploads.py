@@ -24,6 +24,10 @@ class UploadLimits:
     media_types: list[MediaTypeLimit]
     unused_max: int = strawberry.field(description="How many may wait to become exhibits.")
     unused_days: int = strawberry.field(description="For so long one is kept.")
+    partial_max: int = strawberry.field(
+        description="How many of these may come in instalments at once (tus 1.0.0, /uploads/tus)."
+    )
+    partial_hours: int = strawberry.field(description="In so many hours one is to be whole.")
     filename_max: int = strawberry.field(description="In characters.")
 
 
@@ -37,5 +41,7 @@ def limits(context: Context, _row: Any) -> UploadLimits:
         ],
         unused_max=found.unused_max,
         unused_days=found.unused_days,
+        partial_max=found.partial_max,
+        partial_hours=found.partial_hours,
         filename_max=found.filename_max,
     )

@@ -523,6 +523,39 @@ CREATE INDEX cases_by_order ON cases (order_id);
 
 CREATE UNIQUE INDEX one_open_case_for_an_order_and_party ON cases (order_id, claimant_party) WHERE state <> 'closed';
 
+CREATE TABLE partial_uploads (
+    id UUID NOT NULL,
+    account_id UUID NOT NULL,
+    filename TEXT NOT NULL CONSTRAINT filename_length CHECK (char_length(filename) <= 255),
+    media_type VARCHAR(100) NOT NULL,
+    size BIGINT NOT NULL,
+    sha256 BYTEA,
+    told TEXT NOT NULL CONSTRAINT told_length CHECK (char_length(told) <= 4000),
+    received BIGINT NOT NULL,
+    pieces INTEGER NOT NULL,
+    key BYTEA,
+    key_id VARCHAR NOT NULL,
+    writer UUID,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    finishing_until TIMESTAMP WITH TIME ZONE,
+    upload_id UUID,
+    refusal JSONB,
+    cleared BOOLEAN NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT received CHECK (size > 0 AND received BETWEEN 0 AND size),
+    CONSTRAINT cleared CHECK (NOT cleared OR key IS NULL),
+    CONSTRAINT whole CHECK (upload_id IS NULL OR received = size),
+    FOREIGN KEY(account_id) REFERENCES accounts (id),
+    FOREIGN KEY(upload_id) REFERENCES uploads (id) ON DELETE SET NULL
+);
+
+CREATE INDEX partial_uploads_by_account ON partial_uploads (account_id, expires_at);
+
+CREATE INDEX partial_uploads_by_expiry ON partial_uploads (expires_at) WHERE NOT cleared;
+
+CREATE INDEX partial_uploads_by_upload ON partial_uploads (upload_id);
+
 CREATE TABLE order_lines (
     id UUID NOT NULL,
     order_id UUID NOT NULL,
@@ -784,6 +817,17 @@ CREATE TABLE caucus_messages (
 );
 
 CREATE INDEX caucus_messages_by_case ON caucus_messages (case_id, at);
+
+CREATE TABLE upload_pieces (
+    partial_id UUID NOT NULL,
+    start BIGINT NOT NULL,
+    size INTEGER NOT NULL,
+    store_key VARCHAR NOT NULL,
+    store_version VARCHAR NOT NULL,
+    PRIMARY KEY (partial_id, start),
+    CONSTRAINT extent CHECK (start >= 0 AND size > 0),
+    FOREIGN KEY(partial_id) REFERENCES partial_uploads (id) ON DELETE CASCADE
+);
 
 CREATE TABLE proposals (
     id UUID NOT NULL,
@@ -1135,6 +1179,7 @@ GRANT SELECT, INSERT, UPDATE ON order_lines TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON orders TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON organisations TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON outbox TO concord_app;
+GRANT SELECT, INSERT, UPDATE ON partial_uploads TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON payments TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON payouts TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON proposals TO concord_app;
@@ -1151,6 +1196,7 @@ GRANT SELECT, INSERT, UPDATE ON shipments TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON sign_in_links TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON sign_in_requests TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON tokens TO concord_app;
+GRANT SELECT, INSERT, UPDATE ON upload_pieces TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON uploads TO concord_app;
 
 -- odr/ids.sql
@@ -2097,4 +2143,5 @@ CREATE TRIGGER findings_never_emptied BEFORE TRUNCATE ON exhibit_findings
     FOR EACH STATEMENT EXECUTE FUNCTION public.findings_only_grow();
 
 -- What has had its time goes: links, sessions, what was counted, files that nobody used.
-GRANT DELETE ON sign_in_requests, sign_in_links, sessions, memberships, uploads TO concord_app;
+GRANT DELETE ON sign_in_requests, sign_in_links, sessions, memberships, uploads, partial_uploads,
+    upload_pieces TO concord_app;
