@@ -86,3 +86,12 @@ async def declare(
 def keys_told(told: Iterable[Own]) -> list[list[str]]:
     """Give the verifier keys that a log's history tells, each time all that signed from then on."""
     return [one.body["body"]["keys"] for one in told if "keys" in one.body["body"]]
+
+
+async def signing(conn: AsyncConnection, vault: Vault, origin: str) -> list[str]:
+    """Give the verifier keys of a log's last checkpoint: those that the log told last.
+
+    Where it told none that can be read, those that sign it now.
+    """
+    told = keys_told(await history(conn, origin))
+    return told[-1] if told else keys(vault, origin)

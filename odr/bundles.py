@@ -35,7 +35,7 @@ _ROOMS: Final = {
     Channel.RESPONDENT_CAUCUS: "respondent_stream",
 }
 _TALK: Final = frozenset({Act.SEND_MESSAGE.value, Act.REPORT_MESSAGE.value})
-_ONE_MOMENT: Final = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+ONE_MOMENT: Final = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
 
 async def export(
@@ -49,7 +49,7 @@ async def export(
     """
     policy.require(viewer, "read")
     async with office.connected() as conn, conn.begin():
-        await conn.execute(_ONE_MOMENT)
+        await conn.execute(ONE_MOMENT)
         at = (await conn.execute(text("SELECT service_now()"))).scalar_one()
         work = Work(office, viewer, at, at, conn, SERVICE.account_id)
         case, contents = await _collected(work, number)
@@ -93,13 +93,17 @@ async def _collected(work: Work, number: str) -> tuple[Case, Contents]:
     ]
     if not streams:
         raise NotFound
-    talks = work.actor.operator or bool(roles - {Role.INSURER})
 
     def may_see(_stream: UUID, _seq: int, body: Body) -> bool:
-        return talks or body.act not in _TALK
+        return shows(body.act, roles, operator=work.actor.operator)
 
     contents = await bundle.collect(work.conn, streams, may_see)
     return Case(**{name: row[name] for name in columns.keys()}), contents  # noqa: SIM118 - a column collection iterates columns
+
+
+def shows(act: str, roles: set[Role], *, operator: bool) -> bool:
+    """Whether what an act of a room says is shown to whoever reads the room in these roles."""
+    return operator or bool(roles - {Role.INSURER}) or act not in _TALK
 
 
 def _reads(viewer: Viewer, roles: set[Role], channel: Channel) -> bool:

@@ -5,8 +5,20 @@ from pathlib import Path
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from web import tus, uploads
-from web.pages import about, bundle, case, claim, exhibit, home, insurance, log, signin, verify
+from web import uploads
+from web.pages import (
+    about,
+    bundle,
+    case,
+    claim,
+    entry,
+    exhibit,
+    home,
+    insurance,
+    log,
+    signin,
+    verify,
+)
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -30,6 +42,8 @@ ROUTES: list[BaseRoute] = [
     Route("/cases/{number}/bundle", bundle.download),
     Route("/exhibits/{id}", exhibit.show),
     Route("/exhibits/{id}/file", exhibit.file),
+    Route("/record/{id}", entry.show),
+    Route("/record/{id}/{name}", entry.part),
     Route("/settled", insurance.settled),
     Route("/insurance/{number}", insurance.show),
     Route("/insurance/{number}", insurance.decide, methods=["POST"]),
@@ -38,7 +52,5 @@ ROUTES: list[BaseRoute] = [
     Route("/log/{origin:path}/tile/{path:path}", log.file),
     Route("/uploads", uploads.put, methods=["PUT"]),
     Route("/uploads/limits", uploads.limits),
-    Route("/uploads/tus", tus.collection, methods=["POST", "OPTIONS"]),
-    Route("/uploads/tus/{id}", tus.one, methods=tus.METHODS),
     Mount("/static", StaticFiles(directory=_STATIC)),
 ]

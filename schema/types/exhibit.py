@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 from sqlalchemy import ColumnElement, and_, case, func, literal_column, select
 from sqlalchemy import cast as sql_cast
-from sqlalchemy.types import Text
+from sqlalchemy.types import Text, Uuid
 
 from odr.findings.kinds import LIMITS
 from odr.findings.kinds import FindingKind as _FindingKind
 from odr.models import cases, dialogue, findings
+from odr.procedure.acts import Act as _Act
 from odr.words import Side as _Side
 from schema import sight
 from schema.reader import declaration as read
@@ -29,12 +30,14 @@ from schema.types.words import (
 
 if TYPE_CHECKING:
     from schema.types.case import Case
+    from schema.types.record import RecordEntry
 
 CASES = read.columns(cases.Case)
 EXHIBITS = read.columns(dialogue.Exhibit)
 ANSWERS = read.columns(dialogue.ExhibitAnswer)
 FINDINGS = read.columns(findings.ExhibitFinding)
 EXAMINATIONS = read.columns(findings.Examination)
+ACTS = read.columns(cases.Record)
 
 
 def label(exhibits: Any) -> ColumnElement[Any]:
@@ -189,6 +192,16 @@ class Exhibit(Node):
     at: datetime = read.column(EXHIBITS.c.at)
     released_at: datetime | None = read.column(
         EXHIBITS.c.released_at, description="When it left mediation for the record."
+    )
+    record: list[Annotated["RecordEntry", strawberry.lazy("schema.types.record")]] = read.many(
+        and_(
+            ACTS.c.case_id == EXHIBITS.c.case_id,
+            ACTS.c.act.in_((_Act.SUBMIT_EXHIBIT, _Act.RELEASE_EXHIBIT)),
+            sql_cast(ACTS.c.facts["exhibit"].astext, Uuid) == EXHIBITS.c.id,
+        ),
+        order=(ACTS.c.at, ACTS.c.id),
+        typical=1,
+        description="The entries by which it was given and, from mediation, released.",
     )
     answers: list[ExhibitAnswer] = read.many(
         and_(ANSWERS.c.exhibit_id == EXHIBITS.c.id, ANSWERS.c.finding_id.is_(None)),

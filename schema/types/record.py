@@ -12,6 +12,7 @@ from odr.procedure.acts import Act as _Act
 from schema import sight
 from schema.reader import declaration as read
 from schema.scalars import Digest, Money
+from schema.types.attestation import Attestation, attestations
 from schema.types.exhibit import EXHIBITS, Exhibit
 from schema.types.message import MESSAGES, Message
 from schema.types.node import Node
@@ -76,6 +77,17 @@ class RecordEntry(Node):
     after: CaseState = read.column(ACTS.c.after)
     sequence: int = read.column(ACTS.c.sequence, description="Its place in its stream, from 0.")
     leaf: Digest = read.column(ACTS.c.leaf, description="Its leaf in the stream's Merkle tree.")
+    attestation: Attestation | None = read.computed(
+        attestations,
+        needs={
+            "stream": ACTS.c.stream_id,
+            "sequence": ACTS.c.sequence,
+            "act": ACTS.c.act,
+            "roles": sight.roles(ACTS.c.case_id),
+        },
+        batch=True,
+        description="What anybody needs to check this entry alone, with public programs.",
+    )
 
     amount: Money | None = read.embed(
         {

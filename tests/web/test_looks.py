@@ -100,6 +100,12 @@ def test_an_exhibit(looking, stages, language):
     _see(looking, looking.site.people.buyer, language, path)
 
 
+def test_an_entry_of_the_record(looking, stages, language):
+    page = looking.go(looking.site.people.buyer, f"/cases/{stages.number('heard')}")
+    path = page.locator(".record a[href^='/record/']").first.get_attribute("href")
+    _see(looking, looking.site.people.buyer, language, path)
+
+
 def test_what_an_insurer_sees(looking, stages, language):
     looking.number = stages.number("paid")
     insurer, number = looking.site.people.insurer, looking.insured()

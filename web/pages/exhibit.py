@@ -19,6 +19,7 @@ from odr.procedure.acts import Act
 from odr.work import Work
 from schema import ids
 from web import reading, session, uploads
+from web.pages import entry
 from web.setting import Setting
 from web.templating import page
 from web.words import WORDS
@@ -59,15 +60,18 @@ async def _exhibit(request: Request) -> dict[str, Any]:
 async def show(request: Request) -> Response:
     """The viewer: the picture large, its facts, what was found, what the sides say of it."""
     exhibit = await _exhibit(request)
+    now = await uploads.now(request)
+    entries = [told for each in exhibit["record"] if (told := entry.told(each, now))]
     return page(
         request,
         "exhibit.html",
         exhibit=exhibit,
+        told=entries[0] if entries else None,
         answers=_answering(exhibit),
         voucher=VOUCHER,
         words=WORDS,
         drawn=_DRAWN,
-        now=await uploads.now(request),
+        now=now,
     )
 
 

@@ -1,59 +1,8 @@
-// Checks a record's bundle, a receipt or a proof in this browser; nothing is sent anywhere.
+// Checks a record's bundle or a receipt that its reader chose, in this browser.
 // The steps are those of evidence/verify.sh; words come from the page, in its reader's language.
-const subtle = crypto.subtle;
-const bytes = (text) => new TextEncoder().encode(text);
-const text = (data) => new TextDecoder("utf-8", { fatal: true }).decode(data);
-const hex = (data) =>
-  Array.from(new Uint8Array(data), (byte) => byte.toString(16).padStart(2, "0")).join("");
-const unhex = (said) => Uint8Array.from(said.match(/../g) ?? [], (pair) => parseInt(pair, 16));
-const base64 = (said) => Uint8Array.from(atob(said), (letter) => letter.charCodeAt(0));
-const join = async (...parts) => new Uint8Array(await new Blob(parts).arrayBuffer());
-const sha256 = async (...parts) => hex(await subtle.digest("SHA-256", await join(...parts)));
-const node = (left, right) => sha256(new Uint8Array([1]), unhex(left), unhex(right));
-
-/** Something is wrong, at a place: `word` names the sentence of the page. */
-class Wrong extends Error {
-  constructor(word, place = "") {
-    super(word);
-    this.place = place;
-  }
-}
-
-/** Which Ed25519 keys are given, and whether this browser knows Ed25519. */
-async function readKeys(said) {
-  const keys = [];
-  for (const line of said.split(/\s+/).filter(Boolean)) {
-    const match = /^([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+=*)$/.exec(line);
-    const typed = match && base64(match[3]);
-    const name = match?.[1];
-    if (!typed || (await sha256(bytes(`${name}\n`), typed)).slice(0, 8) !== match[2])
-      throw new Wrong("badKey", line);
-    if (typed[0] !== 1 || typed.length !== 33) continue; // ML-DSA and witnesses: not known here
-    const public_ = await subtle
-      .importKey("raw", typed.slice(1), { name: "Ed25519" }, false, ["verify"])
-      .catch(() => null);
-    keys.push({ name, id: match[2], public: public_ });
-  }
-  return keys;
-}
-
-/** Gives who signed a note; a signature by a known key that does not fit is wrong. */
-async function signers(note, keys, place) {
-  const at = note.lastIndexOf("\n\n");
-  if (at < 0) throw new Wrong("badForm", place);
-  const said = note.slice(0, at + 1);
-  const found = [];
-  for (const line of note.slice(at + 2).split("\n")) {
-    const match = /^\u2014 (\S+) (\S+)$/.exec(line);
-    const data = match && base64(match[2]);
-    const key = keys.find((one) => match && one.name === match[1] && hex(data.slice(0, 4)) === one.id);
-    if (!key) continue;
-    if (key.public && !(await subtle.verify("Ed25519", key.public, data.slice(4), bytes(said))))
-      throw new Wrong("badSignature", place);
-    found.push(key);
-  }
-  return { said, lines: said.split("\n"), found };
-}
+import {
+  Wrong, bytes, hex, leads, node, readKeys, readProof, sha256, signers, text, unhex, word,
+} from "./checking.js";
 
 /** A ZIP of exactly the form in which bundles are packed: nothing is compressed. */
 async function readZip(file) {
@@ -190,7 +139,11 @@ class Bundle {
     } else if (!this.keys.some((key) => key.name === entry.origin)) {
       this.count.unproven += 1;
     } else {
-      await checkProof(text(await this.read(place)), this.keys, place, leaf, entry.origin);
+      const proof = readProof(text(await this.read(place)), place);
+      const { found } = await signers(proof.note, this.keys, place);
+      if (proof.origin !== entry.origin || !found.some((key) => key.name === entry.origin))
+        throw new Wrong("unsigned", place);
+      if (!(await leads(proof, leaf))) throw new Wrong("badProof", place);
       this.count.proofs += 1;
     }
   }
@@ -206,31 +159,6 @@ async function root(leaves) {
     level = above;
   }
   return level[0] ?? "";
-}
-
-/** A tlog-proof: the path of RFC 9162, 2.1.3.2, to a checkpoint that its log signed. */
-export async function checkProof(said, keys, place, leaf, origin) {
-  const at = said.indexOf("\n\n");
-  const head = said.slice(0, at).split("\n");
-  const { lines, found } = await signers(said.slice(at + 2), keys, place);
-  if (lines[0] !== origin || !found.some((key) => key.name === origin)) throw new Wrong("unsigned", place);
-  const index = head.findIndex((line) => /^index (0|[1-9][0-9]*)$/.test(line));
-  if (head[0] !== "c2sp.org/tlog-proof@v1" || index < 0) throw new Wrong("badForm", place);
-  let fn = BigInt(head[index].slice(6));
-  let sn = BigInt(lines[1]) - 1n;
-  if (fn > sn) throw new Wrong("badProof", place);
-  let hash = leaf;
-  for (const one of head.slice(index + 1).map((line) => hex(base64(line)))) {
-    if (sn === 0n) throw new Wrong("badProof", place);
-    if (fn & 1n || fn === sn) {
-      hash = await node(one, hash);
-      while (!(fn & 1n) && fn) [fn, sn] = [fn >> 1n, sn >> 1n];
-    } else {
-      hash = await node(hash, one);
-    }
-    [fn, sn] = [fn >> 1n, sn >> 1n];
-  }
-  if (sn || hash !== hex(base64(lines[2]))) throw new Wrong("badProof", place);
 }
 
 /** A receipt alone: whose word it is, and on what. */
@@ -249,10 +177,6 @@ if (form) {
   form.hidden = false;
   const list = document.querySelector("[data-results]");
   const verdict = document.querySelector("[data-verdict]");
-  const word = (name, ...given) => {
-    const said = document.querySelector(`[data-word="${name}"]`).textContent;
-    return given.reduce((so, one, number) => so.replace(`{${number}}`, one), said);
-  };
   const tell = (kind, name, ...given) => {
     const line = document.createElement("li");
     line.className = kind === "ok" ? "given" : "";
