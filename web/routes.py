@@ -5,7 +5,7 @@ from pathlib import Path
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from web import uploads
+from web import tus, uploads
 from web.pages import (
     about,
     bundle,
@@ -52,5 +52,7 @@ ROUTES: list[BaseRoute] = [
     Route("/log/{origin:path}/tile/{path:path}", log.file),
     Route("/uploads", uploads.put, methods=["PUT"]),
     Route("/uploads/limits", uploads.limits),
+    Route("/uploads/tus", tus.collection, methods=["POST", "OPTIONS"]),
+    Route("/uploads/tus/{id}", tus.one, methods=tus.METHODS),
     Mount("/static", StaticFiles(directory=_STATIC)),
 ]
