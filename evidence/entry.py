@@ -19,6 +19,7 @@ neither tables nor keys.
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -92,14 +93,11 @@ def frame(entry: Entry) -> tuple[bytes, bytes]:
             entry.blob.sha256.hex().encode(),
             entry.blob.size,
         )
-    if not _ORIGIN.fullmatch(entry.origin):
-        raise Malformed("an origin is 1 to 255 printable ASCII characters, no space, no plus")
-    origin = canonical.encode(entry.origin)
     before = b'{%b"body":"%b","format":"%b","origin":%b,"prev":"' % (
         blob,
         entry.body.hex().encode(),
         FORMAT.encode(),
-        origin,
+        _origin(entry.origin),
     )
     after = b',"stream":"%b","time":%d,"type":"%b"}' % (
         str(entry.stream).encode(),
@@ -107,6 +105,13 @@ def frame(entry: Entry) -> tuple[bytes, bytes]:
         TYPE.encode(),
     )
     return before, after
+
+
+@lru_cache(maxsize=64)
+def _origin(origin: str) -> bytes:
+    if not _ORIGIN.fullmatch(origin):
+        raise Malformed("an origin is 1 to 255 printable ASCII characters, no space, no plus")
+    return canonical.encode(origin)
 
 
 def decode(data: bytes) -> Entry:
@@ -182,9 +187,17 @@ def read_hash(value: Any) -> bytes:
 
 def read_uuid(value: Any) -> UUID:
     """Take a UUID in lower case with hyphens."""
-    if not isinstance(value, str) or not _UUID.fullmatch(value):
+    if not isinstance(value, str):
         raise Malformed("not a UUID in lower case with hyphens")
-    return UUID(value)
+    return _uuid(value)
+
+
+# Every entry and receipt of a record names the same stream.
+@lru_cache(maxsize=1024)
+def _uuid(text: str) -> UUID:
+    if not _UUID.fullmatch(text):
+        raise Malformed("not a UUID in lower case with hyphens")
+    return UUID(text)
 
 
 def _read_blob(value: Any) -> Ciphertext:

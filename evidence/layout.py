@@ -120,7 +120,7 @@ def read_stamps(paths: Iterable[str], logs: int) -> dict[tuple[int, int], set[st
     """Find the timestamps among the payload's paths: log and number, and the names of files."""
     found: dict[tuple[int, int], set[str]] = {}
     for path in paths:
-        parts = _STAMP.fullmatch(path)
+        parts = _STAMP.fullmatch(path) if path.startswith("timestamps/") else None
         if parts is not None and int(parts[1]) < logs:
             found.setdefault((int(parts[1]), int(parts[2])), set()).add(parts[3])
     return found

@@ -98,6 +98,8 @@ def read_verifier_key(text: str) -> VerifierKey:
     return key
 
 
+# One signer signs many notes; what is refused is not remembered.
+@lru_cache(maxsize=64)
 def check_name(name: str) -> None:
     """Refuse a key name that a signature line could not carry."""
     if not _NAME.fullmatch(name):

@@ -6,6 +6,7 @@ A vault of the origin ``vault.example`` writes, in 2026 (UTC), entries for the l
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 _SHARD = re.compile(r"(.+)/([1-9][0-9]{3})")
 
@@ -15,6 +16,7 @@ def name(origin: str, at: datetime) -> str:
     return f"{origin}/{at.astimezone(UTC).year}"
 
 
+@lru_cache(maxsize=64)
 def base(shard: str) -> str | None:
     """Give the origin of a shard; None if it is none."""
     found = _SHARD.fullmatch(shard)
