@@ -26,7 +26,14 @@ from odr.errors import Unavailable
 from schema.reader.document import Recent
 
 _SETTING: Final = re.compile(r"[a-z_]+(\.[a-z_]+)?")
-_SERVER_SETTINGS: Final = {"jit": "off", "timezone": "UTC", "standard_conforming_strings": "on"}
+_SERVER_SETTINGS: Final = {
+    "jit": "off",
+    "timezone": "UTC",
+    "standard_conforming_strings": "on",
+    # A statement is long and its sizes are constants of it: planning it anew for each viewer costs
+    # as much as running it, and the server's own rule of thumb does not see that.
+    "plan_cache_mode": "force_generic_plan",
+}
 _LOST: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InternalClientError,  # of a connection that the server has just given up
