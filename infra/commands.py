@@ -32,6 +32,7 @@ async def serve(_: Sequence[str], settings: Settings) -> int:
             access_log=False,
             lifespan="off",
             proxy_headers=True,
+            forwarded_allow_ips=list(settings.trusted_proxies),
         )
         server = uvicorn.Server(config)
         async with site.working(built, redis):

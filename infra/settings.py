@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self, get_args
 from urllib.parse import urlsplit
@@ -120,6 +121,16 @@ def _urls(value: Any) -> Any:
     return found
 
 
+def _networks(value: Any) -> Any:
+    """Read ``10.0.0.0/8, 192.0.2.7, ::1``: addresses and networks."""
+    if not isinstance(value, str):
+        return value
+    found = tuple(one.strip() for one in value.split(","))
+    for one in found:
+        ip_network(one)  # ValueError says what is wrong with it
+    return found
+
+
 def _reachable(value: str) -> str:
     parts = urlsplit(value)
     if not (parts.path.strip("/") if parts.scheme == "unix" else parts.hostname) or (
@@ -140,6 +151,7 @@ ClamdUrl = Annotated[str, _url_of("unix", "tcp"), AfterValidator(_reachable)]
 Approvals = Annotated[dict[str, int], BeforeValidator(_amounts)]
 Witnesses = Annotated[tuple[Known, ...], BeforeValidator(_witnesses)]
 Urls = Annotated[tuple[str, ...], BeforeValidator(_urls)]
+Networks = Annotated[tuple[str, ...], BeforeValidator(_networks)]
 HttpUrl = Annotated[str, _url_of("http", "https"), AfterValidator(_no_slash)]
 
 
@@ -157,6 +169,11 @@ class Settings(BaseModel):
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     base_url: HttpUrl = Field(
         "http://127.0.0.1:8000", description="the service's public address, without a final slash"
+    )
+    trusted_proxies: Networks = Field(
+        ("127.0.0.1", "::1"),
+        description="proxies before the service, addresses or networks with commas between: only"
+        " theirs is believed when X-Forwarded-For says who asks (limits and sign-in count by that)",
     )
 
     database_url: DatabaseUrl | None = Field(

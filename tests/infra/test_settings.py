@@ -54,6 +54,15 @@ def test_amounts_above_which_a_second_person_approves_are_read_by_currency():
     assert settings.read({}).approvals is None
 
 
+def test_only_the_proxies_that_are_named_are_believed():
+    told = settings.read({"CONCORD_TRUSTED_PROXIES": "10.0.0.0/8, 192.0.2.7,2001:db8::1"})
+    assert told.trusted_proxies == ("10.0.0.0/8", "192.0.2.7", "2001:db8::1")
+    assert settings.read({}).trusted_proxies == ("127.0.0.1", "::1")
+    for wrong in ("*", "proxy.example", "10.0.0.1/8", "192.0.2.7,"):
+        with pytest.raises(SettingsError, match="CONCORD_TRUSTED_PROXIES"):
+            settings.read({"CONCORD_TRUSTED_PROXIES": wrong})
+
+
 def test_witnesses_are_read_with_their_keys():
     key, *others = (
         keys.local_signer(name, bytes(32), kind).key
