@@ -7,6 +7,7 @@
     streams/<stream>/salts/<seq>.hex           the salt that binds it             } withheld
     streams/<stream>/receipts/<seq>.note       its receipt, if one was given
     streams/<stream>/proofs/<seq>.tlog-proof   its proof, once it is in the log
+    history/<log>/<seq>.entry.json, ...        what a log told of its keys (evidence/lineage.py)
     timestamps/<log>/<n>/checkpoint.note       a checkpoint that an authority stamped (RFC 3161)
     timestamps/<log>/<n>/consistency.txt       from it to the checkpoint of the proofs
     timestamps/<log>/<n>/000.tsr               what it answered, DER; 001.tsr renews that, ...
@@ -33,7 +34,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evidence import bag, canonical, dating, layout, log, stamping, tree
+from evidence import bag, canonical, dating, layout, lineage, log, stamping, succession, tree
 from evidence import blob as blobs
 from evidence import body as bodies
 from evidence import entry as entries
@@ -45,6 +46,7 @@ from evidence.layout import BUNDLE, FORMAT, SCRIPT, Frozen, blob_path, entry_pat
 from evidence.log import State
 from evidence.models import BlobState
 from evidence.stamping import Chain
+from evidence.succession import Own
 from evidence.vault import Vault
 
 _SCRIPT = Path(__file__).with_name(SCRIPT).read_bytes()
@@ -80,6 +82,7 @@ class Contents:
     blobs: tuple[Blob, ...]
     logs: tuple[State, ...]
     stamps: tuple[tuple[Chain, ...], ...] = ()
+    histories: tuple[tuple[Own, ...], ...] = ()
 
 
 _ENTRIES = text(
@@ -137,7 +140,8 @@ async def collect(
     known = [one for one in await log.states(conn) if one.origin in named and one.size]
     logs = [await log.cosigned(conn, one) for one in known]
     stamps = [_stamps(one, found, await stamping.chains(conn, one.origin)) for one in logs]
-    return Contents(tuple(found), tuple(files), tuple(logs), tuple(stamps))
+    own = [tuple(await succession.history(conn, one.origin)) for one in logs]
+    return Contents(tuple(found), tuple(files), tuple(logs), tuple(stamps), tuple(own))
 
 
 def _stamps(state: State, streams: Sequence[Stream], known: Sequence[Chain]) -> tuple[Chain, ...]:
@@ -172,6 +176,8 @@ async def write(
         writer.add(SCRIPT, _SCRIPT)
         for state in contents.logs:
             await _add_proofs(vault, writer, contents, state)
+        for number, (state, own) in enumerate(zip(contents.logs, contents.histories, strict=True)):
+            await _add_history(vault, writer, state, own, number)
         for number, (state, chains) in enumerate(zip(contents.logs, contents.stamps, strict=True)):
             for each, chain in enumerate(chains):
                 await _add_stamp(vault, writer, state, chain, (number, each))
@@ -192,10 +198,10 @@ def _about(
         "format": FORMAT,
         "logs": [
             {
-                "keys": [str(signer.key) for signer in vault.log_signers(state.origin)],
+                "keys": (succession.keys_told(own) or [succession.keys(vault, state.origin)])[-1],
                 "origin": state.origin,
             }
-            for state in contents.logs
+            for state, own in zip(contents.logs, contents.histories, strict=True)
         ],
         "made": entries.to_microseconds(made),
         "origin": vault.origin,
@@ -225,6 +231,22 @@ async def _add_proofs(vault: Vault, writer: bag.Writer, contents: Contents, stat
     proofs = await log.proofs(vault.store, state, [index for _, _, index in placed])
     for (stream, seq, _), written in zip(placed, proofs, strict=True):
         writer.add(entry_path(stream, "proofs", seq), written.encode())
+
+
+async def _add_history(
+    vault: Vault, writer: bag.Writer, state: State, history: Sequence[Own], log_number: int
+) -> None:
+    """Add what the log told of its keys, as far as its checkpoint covers it."""
+    own = [one for one in history if one.index < state.size]
+    proofs = await log.proofs(vault.store, state, [one.index for one in own])
+    for seq, (one, written) in enumerate(zip(own, proofs, strict=True)):
+        for name, data in (
+            (lineage.ENTRY, one.entry),
+            (lineage.BODY, canonical.encode(one.body)),
+            (lineage.SALT, one.salt.hex().encode() + b"\n"),
+            (lineage.PROOF, written.encode()),
+        ):
+            writer.add(lineage.path(log_number, seq, name), data)
 
 
 async def _add_stamp(

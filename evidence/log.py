@@ -276,11 +276,8 @@ async def _open(conn: AsyncConnection, vault: Vault, now: datetime) -> str | Non
         conn,
         stream := uuid4(),
         act=OPEN_LOG,
-        body={
-            "keys": succession.keys(vault, origin),
-            "log": origin,
-            "previous": None if last is None else last.checkpoint,
-        },
+        body=await succession.statement(vault, origin)
+        | {"previous": None if last is None else last.checkpoint},
         at=min(waiting[origin], now),
     )
     assert opened.entry.origin == origin

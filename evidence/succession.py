@@ -13,18 +13,19 @@ from typing import Any, Final
 from sqlalchemy import Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evidence import shard
+from evidence import lineage, note, shard
 from evidence.chain import Appended
 from evidence.entry import to_microseconds
 from evidence.errors import LogMissing
-from evidence.note import VerifierKey
+from evidence.note import Signature, VerifierKey
+from evidence.signature import ED25519
 from evidence.vault import Vault
 
 TELL_KEYS: Final = "tell_log_keys"
 DECLARE_COMPROMISE: Final = "declare_log_key_compromised"
 
 _HISTORY: Final = text(
-    "SELECT l.index AS place, e.salt, e.body FROM vault_leaves o"
+    "SELECT l.index AS place, e.salt, e.body, e.entry FROM vault_leaves o"
     " JOIN vault_leaves l USING (origin, stream)"
     " JOIN vault_entries e ON e.stream = l.stream AND e.seq = l.seq"
     " WHERE o.origin = :origin AND o.index = 0 ORDER BY l.index"
@@ -39,17 +40,21 @@ _OWN_STREAM: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """An entry that a log wrote of itself: its index, and the salt and body that it commits to."""
+    """An entry that a log wrote of itself: its index, and the salt and body that it commits to.
+
+    ``entry`` are its exact bytes.
+    """
 
     index: int
     salt: bytes
     body: dict[str, Any]
+    entry: bytes
 
 
 async def history(conn: AsyncConnection, origin: str) -> list[Own]:
     """Read what a log says of itself and its keys, in its own stream, as far as it has a place."""
     rows = await conn.execute(_HISTORY, {"origin": origin})
-    return [Own(row.place, row.salt, row.body) for row in rows if row.salt is not None]
+    return [Own(row.place, row.salt, row.body, row.entry) for row in rows if row.salt is not None]
 
 
 async def tell(conn: AsyncConnection, vault: Vault, origin: str, now: datetime) -> None:
@@ -57,10 +62,28 @@ async def tell(conn: AsyncConnection, vault: Vault, origin: str, now: datetime) 
     if shard.name(vault.origin, now) != origin:
         return  # its year is over: the next log begins with them
     own = (await conn.execute(_OWN_STREAM, {"origin": origin})).one()
-    now_signing = keys(vault, origin)
-    if own.body is None or own.body["body"]["keys"] != now_signing:
-        body = {"keys": now_signing, "log": origin}
+    last = {} if own.body is None else own.body["body"]
+    now_signing = keys(vault, origin), [str(vault.receipt_key)]
+    if (last.get("keys"), last.get("receipts")) != now_signing:
+        body = await statement(vault, origin)
         await vault.append(conn, own.stream, act=TELL_KEYS, body=body, at=now)
+
+
+async def statement(vault: Vault, origin: str) -> dict[str, Any]:
+    """Say which keys sign from now on, signed by those of them that sign plain text.
+
+    Whoever trusts one that was told before and signs here trusts all of these.
+    """
+    told, receipts = keys(vault, origin), [str(vault.receipt_key)]
+    body: dict[str, Any] = {"keys": told, "log": origin, "receipts": receipts}
+    text_ = lineage.write(origin, told, receipts)
+    plain = [one for one in vault.log_signers(origin) if one.key.kind == ED25519]
+    if plain:
+        lines = [
+            Signature(one.key.name, one.key.id, await one.sign(text_.encode())) for one in plain
+        ]
+        body["signed"] = note.join(text_, lines)
+    return body
 
 
 def keys(vault: Vault, origin: str) -> list[str]:

@@ -17,9 +17,11 @@ from evidence import (
     body,
     checkpoint,
     cipher,
+    contents,
     dating,
     entry,
     layout,
+    lineage,
     merkle,
     note,
     proof,
@@ -58,14 +60,16 @@ def verify(
     5. Every private body that is shown is the one that its entry binds.
     6. Every file that is there is the one that was deposited: its digests are those of the
        private body, and encrypted with its key it has the digest that the entry holds.
-    7. Every receipt is for the entry beside it and signed by one of the keys; the last entry of
+    7. What each log told of its keys leads from one of the keys given to those that sign now, and
+       from there back to all that it told; declared compromises are taken from there, too.
+    8. Every receipt is for the entry beside it and signed by one of the keys; the last entry of
        each stream has one, and through the links it covers all before.
-    8. Every proof leads from its entry to a checkpoint that one of the keys signed under the
+    9. Every proof leads from its entry to a checkpoint that one of the keys signed under the
        log's name, and as many of the witnesses cosigned as are asked for. Every timestamp is of
        a beginning of that tree and leads to the roots, if these are given. What only compromised
        keys signed is dated by somebody else to before.
-    9. Every closed record has the root that was frozen.
-    10. What a bundle of this kind cannot show is said.
+    10. Every closed record has the root that was frozen.
+    11. What a bundle of this kind cannot show is said.
     """
     report = Report()
     try:
@@ -108,6 +112,8 @@ class _Verification:
         self._witnesses = witnesses
         self._outside = outside
         self._dated = False
+        self._own: list[tuple[str, Proven]] = []
+        self._suspect: dict[str, str] = {}  # by the path of the proof that must stand beside it
         self._report = report
         self._streams: list[_Stream] = []
         self._about = About("", 0, "", (), (), ())
@@ -131,6 +137,7 @@ class _Verification:
             self._check_entries,
             self._check_bodies,
             self._check_files,
+            self._check_history,
             self._check_receipts,
             self._check_proofs,
             self._check_records,
@@ -196,7 +203,9 @@ class _Verification:
         if sum(one.size for one in self._about.streams) > len(self._bag.sizes):
             self._note(Kind.TAMPERED, layout.BUNDLE, "lists more entries than there are files")
             raise _StopError
-        for path in sorted(self._payload - self._places()):
+        known = contents.places(self._about, self._payload)
+        known |= lineage.places(self._payload, len(self._about.logs))
+        for path in sorted(self._payload - known):
             if not path.startswith("extra/"):
                 self._note(Kind.MALFORMED, path, "has no place in a bundle of this format")
         return f"bundle.json: {len(self._streams)} streams, {len(self._about.blobs)} files"
@@ -323,11 +332,19 @@ class _Verification:
                 raise Tampered(f"{path}: its {name} is not that of the file that was deposited")
 
     # 7
+    def _check_history(self) -> str:
+        everything = self._read, self._payload, self._about
+        found = lineage.trace(*everything, self._keys, self._outside, report=self._report)
+        self._keys, self._outside, self._own = found.keys, found.outside, found.proven
+        return f"{found.traced} times that logs told their keys"
+
+    # 8
     def _check_receipts(self) -> str:
         count = 0
         for stream in self._streams:
             covered = -1
-            for path, seq in self._receipts(stream.listed):
+            folder = layout.entry_path(stream.listed.id, "receipts", 0).rpartition("/")[0]
+            for path, seq in contents.receipts(stream.listed, self._folders.get(folder, ())):
                 with self._noting(path):
                     said, signed = receipt.verify(self._read(path), self._keys)
                     if not signed:
@@ -335,6 +352,8 @@ class _Verification:
                     count += 1
                     self._check_receipt(said, stream, seq)
                     covered = max(covered, seq)
+                    if set(signed) <= self._outside.compromised.keys():
+                        self._suspect[layout.entry_path(stream.listed.id, "proofs", seq)] = path
             if covered + 1 < stream.listed.size:
                 self._note(
                     Kind.MALFORMED,
@@ -357,7 +376,7 @@ class _Verification:
             if value != expected:
                 raise Tampered(f"was signed for another entry: its {name} is {value}")
 
-    # 8
+    # 9
     def _check_proofs(self) -> str:
         proven: list[tuple[str, Proven]] = []
         unsigned, missing = 0, 0
@@ -377,15 +396,9 @@ class _Verification:
                         continue
                     leaf = stream.leaves[seq]
                     proven.append((path, proof.verify(data, leaf, self._keys, self._witnesses)))
-        dated = dating.check_all(
-            self._read,
-            self._payload,
-            self._about,
-            proven,
-            self._keys,
-            self._outside,
-            report=self._report,
-        )
+        everything = self._read, self._payload, self._about, [*proven, *self._own]
+        dated = dating.check_all(*everything, self._keys, self._outside, report=self._report)
+        self._check_suspect({path for path, _ in proven})
         if unsigned:
             self._report.unchecked.append(
                 f"the proofs of {unsigned} entries: no key of their log was given"
@@ -399,17 +412,19 @@ class _Verification:
         stamps = f", {dated} timestamps" if dated else ""
         return f"{len(proven)} proofs from entries to signed checkpoints of their log{stamps}"
 
-    def _receipts(self, listed: Listed) -> list[tuple[str, int]]:
-        """List a stream's receipts, also such as name entries that the bundle does not have."""
-        folder, _, _ = layout.entry_path(listed.id, "receipts", 0).rpartition("/")
-        found = []
-        for path in self._folders.get(folder, ()):
-            digits = path[len(folder) + 1 :].removesuffix(".note")
-            if digits.isascii() and digits.isdigit():
-                found.append((path, int(digits)))
-        return found
+    def _check_suspect(self, proven: set[str]) -> None:
+        """Refuse receipts of keys that were somebody else's, where no proof stands beside them."""
+        proven -= {one.where for one in self._report.findings}
+        for proof_path, path in self._suspect.items():
+            if proof_path not in proven:
+                self._note(Kind.MALFORMED, path, "only a compromised key signed, and no proof is")
+        if kept := self._suspect.keys() & proven:
+            self._report.unchecked.append(
+                f"when {len(kept)} receipts were signed: their key was declared compromised; their"
+                " entries count by their proofs alone"
+            )
 
-    # 9
+    # 10
     def _check_records(self) -> str:
         count = 0
         for stream in self._streams:
@@ -437,18 +452,15 @@ class _Verification:
                 " its private body is withheld"
             )
 
-    # 10
-    def _not_witnessed(self) -> list[str]:
-        if self._witnesses.quorum:
-            return []
-        return ["whether others were shown the same log: no witness was asked for"]
-
+    # 11
     def _tell_the_rest(self) -> str:
         self._report.unchecked += [
             "whether more entries follow the last one of a stream, or whole streams were left out",
             dating.LIMIT if self._dated else dating.NOT_DATED,
-            *self._not_witnessed(),
         ]
+        if not self._witnesses.quorum:
+            told = "whether others were shown the same log: no witness was asked for"
+            self._report.unchecked.append(told)
         extra = sorted(path for path in self._payload if path.startswith("extra/"))
         loose = [*extra, *sorted({layout.SCRIPT} & self._payload)]
         if loose:
@@ -456,21 +468,6 @@ class _Verification:
                 f"what {', '.join(loose)} say: they are bound by the manifest only"
             )
         return "limits said"
-
-    def _places(self) -> set[str]:
-        places = {layout.BUNDLE, layout.SCRIPT}
-        for stream in self._about.streams:
-            places |= {
-                layout.entry_path(stream.id, kind, seq)
-                for kind in layout.KINDS
-                for seq in range(stream.size)
-            }
-        for place, names in layout.read_stamps(self._payload, len(self._about.logs)).items():
-            places |= {layout.stamp_path(*place, name) for name in names}
-        for blob in self._about.blobs:
-            places.add(layout.blob_path(blob, "json"))
-            places |= {layout.blob_path(blob, one) for one in (*layout.EXTENSIONS.values(), "bin")}
-        return places
 
     def _read(self, path: str) -> bytes:
         kept = self._kept.get(layout.PAYLOAD + path)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import text
 
-from evidence import log
+from evidence import log, note, succession
 from evidence.errors import PartFailed
 from evidence.signature import ED25519
 from odr import bundles, exhibits
@@ -51,8 +51,12 @@ async def proof_of(setting: Setting) -> Proof:
     vault = setting.office.vault
     async with setting.office.connected() as conn:
         made: datetime = (await conn.execute(_NOW)).scalar_one()
-        known = await log.states(conn)
-    keys = [signer.key for state in known for signer in vault.log_signers(state.origin)]
+        told = [
+            key
+            for state in await log.states(conn)
+            for key in await succession.signing(conn, vault, state.origin)
+        ]
+    keys = [note.read_verifier_key(one) for one in told]
     plain = tuple(str(key) for key in keys if key.kind == ED25519)
     return Proof(str(vault.receipt_key), plain, made)
 

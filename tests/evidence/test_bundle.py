@@ -19,13 +19,13 @@ async def test_a_bundle_is_sound(case: Case):
     report = check(case)
     assert report.findings == []
     assert report.code == reports.SOUND
-    assert len(report.checked) == 10
+    assert len(report.checked) == 11
     assert "7 entries" in report.checked[3]
     assert "7 private bodies" in report.checked[4]
     assert "2 files" in report.checked[5]
-    assert "7 receipts" in report.checked[6]
-    assert "0 proofs" in report.checked[7]
-    assert "1 closed records" in report.checked[8]
+    assert "7 receipts" in report.checked[7]
+    assert "0 proofs" in report.checked[8]
+    assert "1 closed records" in report.checked[9]
     assert any("7 entries are in the log" in one for one in report.unchecked)
     assert any("record.pdf" in one for one in report.unchecked)
 

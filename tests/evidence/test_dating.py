@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from evidence import __main__ as command
 from evidence import (
     bundle,
     cosignature,
@@ -82,6 +83,20 @@ async def test_a_bundle_says_by_when_its_entries_were_there(stamped, one):
     assert f"the first 4 entries of {shard.name(ORIGIN, now)} were there at " in told
     assert dating.LIMIT in report.unchecked
     assert dating.NOT_DATED not in report.unchecked
+
+
+async def test_the_command_checks_timestamps_by_the_roots_that_are_given(
+    stamped, one, tmp_path, capsys
+):
+    vault, path, now = stamped
+    keys_ = [vault.receipt_key, *verifiers(shard.name(ORIGIN, now))]
+    given = ["verify", str(path), *(part for key in keys_ for part in ("--key", str(key)))]
+    await asyncio.sleep(1)  # the certificates' times are in whole seconds
+    assert command.main([*given, "--roots", str(one.roots)]) == reports.SOUND
+    assert "the first 4 entries of" in capsys.readouterr().out
+    with tsa.Authority(tmp_path / "other") as other:
+        assert command.main([*given, "--roots", str(other.roots)]) == reports.TAMPERED
+    assert "timestamps/0/0" in capsys.readouterr().out
 
 
 async def test_without_roots_it_says_what_to_run(stamped, one, tmp_path):

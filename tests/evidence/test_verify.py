@@ -283,7 +283,7 @@ def test_the_command_tells_and_exits(case: Case, capsys: pytest.CaptureFixture[s
     assert command.main(["verify", str(case.path), "--key", str(case.key)]) == 0
     told = capsys.readouterr().out
     assert told.endswith("SOUND\n")
-    assert "9. 1 closed records and their roots: ok" in told
+    assert "10. 1 closed records and their roots: ok" in told
     case.path.write_bytes(case.path.read_bytes()[:-1])
     assert command.main(["verify", str(case.path), "--key", str(case.key)]) == 2
     assert "NOT SOUND" in capsys.readouterr().out

@@ -69,7 +69,7 @@ async def listing(request: Request) -> Response:
 def _keys(state: log.State, told: list[succession.Own], vault: Vault) -> list[str]:
     """The keys by which a log's checkpoints are verified now: those that it told last."""
     known = succession.keys_told(told)
-    return known[-1] if known else [str(one.key) for one in vault.log_signers(state.origin)]
+    return known[-1] if known else succession.keys(vault, state.origin)
 
 
 async def checkpoint(request: Request) -> Response:
