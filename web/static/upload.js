@@ -40,6 +40,7 @@ class Sending {
     while (!this.cancelled) {
       try {
         const id = await this.once();
+        if (this.cancelled) break;
         memory.drop(this.key);
         this.tell("done", this.file.size);
         return id;
@@ -63,6 +64,7 @@ class Sending {
     let place = memory.get(this.key);
     if (!place) {
       place = await this.create();
+      if (this.cancelled) return this.drop(place);
       memory.set(this.key, place);
     }
     this.place = place;
@@ -142,10 +144,16 @@ class Sending {
   /** Forget it, here and at the service. */
   cancel() {
     this.cancelled = true;
-    this.wire?.abort();
     this.wake?.();
     memory.drop(this.key);
-    if (this.place) this.request("DELETE", this.place, {}, null, null).catch(() => {});
+    if (!this.place) return; // what is just being begun is dropped when its place is known
+    this.wire?.abort();
+    this.drop(this.place);
+  }
+
+  drop(place) {
+    this.request("DELETE", place, {}, null, null).catch(() => {}); // else it runs out of time
+    return "";
   }
 
   /** Refused, the file is to be another; given up, sending the form tries again. */
