@@ -117,41 +117,6 @@ async def test_a_witness_that_knows_a_longer_log_is_heard(engine, vault, seen):
         await ask(engine, vault, known)
 
 
-async def test_who_owns_database_store_and_keys_but_not_the_witness_is_found_out(
-    engine, vault, vault_keys, seen, intruder, tmp_path
-):
-    """A whole second history, made with the service's own program, keys and roles."""
-    known, witness = seen
-    await append(engine, vault, 6)
-    await drain(engine, vault)
-    await ask(engine, vault, known)
-    before = witness.seen(LOG)
-    async with intruder.begin() as conn:
-        await conn.execute(text("SET session_replication_role = replica"))
-        await conn.execute(text("TRUNCATE vault_logs, vault_streams, vault_cosignatures CASCADE"))
-    other = over(DirectoryStore(tmp_path / "other store"), vault_keys)
-    ((stream, _), *_) = await append(engine, other, 9)
-    await drain(engine, other)
-    async with engine.begin() as conn:
-        assert (await audit.audit(conn, other)).findings == []  # by itself it is all in order
-        pending = await other.pending_receipts(conn, since=NOON)
-        await other.store_receipts(conn, [await other.sign(one) for one in pending])
-        contents = await bundle.collect(conn, [stream])
-    path = tmp_path / "forged.zip"
-    await bundle.write(other, contents, path, name="case", made=NOON)
-    given = path, [other.receipt_key, *verifiers()]
-    assert verify.verify(*given).code == reports.SOUND  # nor does a bundle show it by itself
-
-    with pytest.raises(NotCosigned, match="422"):
-        await ask(engine, other, known)
-    assert witness.seen(LOG) == before
-    (kept,) = (tmp_path / "witness" / "misbehaviour").iterdir()
-    note.verify(kept.read_bytes().partition(b"\n\n")[2], verifiers())
-    report = verify.verify(*given, proof.Witnesses(known.keys, 1))
-    assert report.code != reports.SOUND
-    assert all("fewer than 1 of the witnesses" in one.what for one in report.findings)
-
-
 def _answers(status: int, body: str, media_type: str = "text/plain"):
     async def post(_url: str, _body: bytes) -> Reply:
         return Reply(status, media_type, body.encode())
