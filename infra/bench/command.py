@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,9 +32,10 @@ from infra.bench import (
     sameness,
     serving,
     storage,
+    trees,
 )
 from infra.bench.data import Ground
-from infra.bench.figures import CONNECTIONS, Callers, Do, Figure, Measured
+from infra.bench.figures import CONNECTIONS, Callers, Do, Figure, Measured, Side
 from infra.bench.storage import Bucket
 from infra.parts import Parts
 from infra.postgres import Cluster
@@ -48,6 +50,10 @@ TARGETS: Final = {
     "deposit_3mib": 0.7,
     "ledger_transfers": 0.8,
     "near_duplicate_ms": 20.0,
+    "verify_record": 0.5,
+    "inclusion_proof_vs_pymerkle": 5.0,
+    "inclusion_proof_vs_pymerkle_memory": 3.0,
+    "deposit_64mib_peak_mib": 1.0,
 }
 OUTPUT: Final = Path("build/bench.json")
 _LEDGER_ORDERS: Final = 64
@@ -67,7 +73,10 @@ class Plan:
     warm: int = 12
     claims: int = 3_000
     lookups: int = 20
+    proofs: int = 3
     hashes: int = likeness.HASHES
+    entries: int = trees.ENTRIES
+    leaves: int = 1_000_000
 
     def orders(self) -> int:
         """How many cases are opened, on both sides together."""
@@ -77,7 +86,7 @@ class Plan:
 
 QUICK: Final = Plan(
     rounds=1, reads=2, lists=2, writes=2, deposits=1, transfers=3, verifications=1, warm=1,
-    claims=120, lookups=1, hashes=2_000,
+    claims=120, lookups=1, proofs=1, hashes=2_000, entries=300, leaves=3_000,
 )  # fmt: skip
 
 
@@ -90,6 +99,7 @@ class Bench:
     ground: Ground
     admin: asyncpg.Connection
     ports: dict[str, int]
+    processes: dict[str, int]
     folder: Path
     bucket: Bucket | None
     stack: AsyncExitStack
@@ -169,9 +179,10 @@ async def _up(
         "database_url": made.urls.app,
         "database_reader_url": made.urls.reader,
         "inspect_seconds": 0,
+        "upload_bytes_max": storage.LARGE,
     }
     stored = {} if bucket is None else bucket.settings()
-    ports = {
+    served = {
         name: await stack.enter_async_context(serving.started(side, given | more))
         for name, side, more in (
             ("ours", "ours", stored),
@@ -181,7 +192,9 @@ async def _up(
     }
     admin = await asyncpg.connect(admin_url)
     stack.push_async_callback(admin.close)
-    return Bench(plan, made, ground, admin, ports, folder, bucket, stack)
+    ports = {name: port for name, (port, _) in served.items()}
+    processes = {name: process for name, (_, process) in served.items()}
+    return Bench(plan, made, ground, admin, ports, processes, folder, bucket, stack)
 
 
 async def _same(bench: Bench) -> None:
@@ -211,18 +224,27 @@ async def _measured(bench: Bench, only: tuple[str, ...]) -> Any:
     """The figures, one after the other."""
     for connections in CONNECTIONS:
         suffix = "" if connections == 1 else f"_c{connections}"
-        more = await _lookups(bench, only) if connections == 1 else []
-        for figure in [*await _figures(bench, connections, suffix), *more]:
+        more = [_lookups, _sequenced, _proofs] if connections == 1 else []
+        made = await _figures(bench, connections, suffix)
+        for figure in [*made, *[figure for each in more for figure in await each(bench, only)]]:
             if figure.name.startswith(only):
                 done = await figures.measure(figure, bench.plan.rounds, bench.spent)
                 sys.stderr.write(f"{figure.name}: {done.ratio:.2f}\n")
                 yield done
 
+    peak = await _peak(bench, only)
+    if peak is not None:
+        yield peak
+
+
+def _asked(name: str, only: tuple[str, ...]) -> bool:
+    return name.startswith(only) or any(each.startswith(name) for each in only)
+
 
 async def _lookups(bench: Bench, only: tuple[str, ...]) -> list[Figure]:
     """Pictures that look alike, beside brute force; not made ready where nobody asks for them."""
     name, count = "near_duplicate_ms", bench.plan.lookups
-    if not name.startswith(only) and not any(each.startswith(name) for each in only):
+    if not _asked(name, only):
         return []
     pictures = await asyncio.to_thread(likeness.made, bench.plan.hashes)
     plain = await asyncpg.connect(bench.made.urls.app)
@@ -234,6 +256,51 @@ async def _lookups(bench: Bench, only: tuple[str, ...]) -> list[Figure]:
         Figure(name, ours, likeness.by_rows(plain, pictures), count, warm=1),
         Figure(f"{name}_numpy", ours, likeness.in_memory(pictures), count, warm=1),
     ]
+
+
+async def _sequenced(bench: Bench, only: tuple[str, ...]) -> list[Figure]:
+    """Entries taken into the log, a second."""
+    name, count = "sequence_entries", bench.plan.entries
+    if not _asked(name, only):
+        return []
+    entries = trees.Sequenced(bench.made, bench.admin, bench.folder / "bare", count)
+    await entries.wait()
+    return [Figure(name, entries.ours, entries.bare, count, warm=0, between=entries.wait)]
+
+
+async def _proofs(bench: Bench, only: tuple[str, ...]) -> list[Figure]:
+    """Proofs over many leaves, on cold files and in memory."""
+    name = "inclusion_proof_vs_pymerkle"
+    if not _asked(name, only):
+        return []
+    forest = await trees.grown(bench.folder / "forest", bench.plan.leaves)
+
+    async def forget() -> None:
+        await asyncio.to_thread(trees.forget, forest)
+
+    disk = trees.from_disk(forest), trees.from_sqlite(forest)
+    memory = trees.in_memory(forest), trees.in_their_memory(forest)
+    return [
+        Figure(name, *disk, bench.plan.proofs, warm=1, between=forget),
+        Figure(f"{name}_memory", *memory, 100 * bench.plan.proofs),
+    ]
+
+
+async def _peak(bench: Bench, only: tuple[str, ...]) -> Measured | None:
+    """The memory that one large deposit takes, beside the most that it may take."""
+    name = "deposit_64mib_peak_mib"
+    if not _asked(name, only):
+        return None
+    make = storage.uploads(bench.ground.buyer, storage.film(), "video/mp4")
+    caller = await bench.callers("folder", 1, make, storage.taken)
+    await caller.do(1)
+    found = [
+        await storage.peak(bench.processes["folder"], partial(caller.do, 1))
+        for _ in range(bench.plan.rounds)
+    ]
+    limit = Side(storage.LARGE_MIB_MAX, None)
+    figure = Figure(name, caller.do, caller.do, 1, unit="MiB", at_most=True)
+    return Measured(figure, {"ours": Side(max(found), None), "limit": limit}, len(found))
 
 
 async def _figures(bench: Bench, connections: int, suffix: str) -> list[Figure]:

@@ -30,8 +30,8 @@ _UNLIMITED: Final = 10**12
 
 
 @asynccontextmanager
-async def started(side: str, given: dict[str, Any]) -> AsyncIterator[int]:
-    """Serve ``side`` (ours or limit) by settings ``given``; the port."""
+async def started(side: str, given: dict[str, Any]) -> AsyncIterator[tuple[int, int]]:
+    """Serve ``side`` (ours or limit) by settings ``given``; the port, and the process's id."""
     listening = socket.create_server(("127.0.0.1", 0))
     port: int = listening.getsockname()[1]
     told = json.dumps({"side": side, "socket": listening.fileno(), "settings": given})
@@ -47,7 +47,7 @@ async def started(side: str, given: dict[str, Any]) -> AsyncIterator[int]:
     process.stdin.close()
     try:
         await _answers(port, process)
-        yield port
+        yield port, process.pid
     finally:
         process.terminate()
         await asyncio.to_thread(process.wait, _STOP_SECONDS)

@@ -5,7 +5,7 @@ import io
 import itertools
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -22,10 +22,18 @@ from infra.bench.figures import AnswerError, Do, spread
 from infra.settings import Settings
 
 SIZE: Final = 3 * 2**20
+LARGE: Final = 64 * 2**20
+LARGE_MIB_MAX: Final = 60.0
 BUCKET: Final = "bench"
 _SIDE: Final = 1400
 _CREATED: Final = 201
 _THREADS: Final = 16
+
+
+def film() -> bytes:
+    """What begins as an MP4 does, and is as long as a large one."""
+    named = b"ftypmp42" + bytes(4) + b"mp42isom"
+    return ((len(named) + 4).to_bytes(4) + named).ljust(LARGE, b"\0")
 
 
 def photo() -> bytes:
@@ -40,9 +48,9 @@ def photo() -> bytes:
     raise ValueError("no such photo")
 
 
-def uploads(person: Person, data: bytes) -> Callable[[], bytes]:
+def uploads(person: Person, data: bytes, media_type: str = "image/jpeg") -> Callable[[], bytes]:
     """The request that uploads it."""
-    headers = {"content-type": "image/jpeg", "x-filename": "photo.jpg", **person.headers}
+    headers = {"content-type": media_type, "x-filename": "photo.jpg", **person.headers}
     whole = request("PUT", "/uploads", data, headers)
     return lambda: whole
 
@@ -90,6 +98,20 @@ class Bucket:
             "s3_access_key": self.access_key,
             "s3_secret_key": self.secret_key,
         }
+
+
+async def peak(process: int, do: Callable[[], Awaitable[None]]) -> float:
+    """How much memory a process takes for something, beyond what it has before: MiB."""
+    folder = Path(f"/proc/{process}")
+    (folder / "clear_refs").write_text("5")  # proc_pid_clear_refs(5): the peak begins anew
+    before = _memory(folder, "VmRSS")
+    await do()
+    return (_memory(folder, "VmHWM") - before) / 1024
+
+
+def _memory(folder: Path, name: str) -> int:
+    lines = (folder / "status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
 class Received:
