@@ -354,6 +354,8 @@ async def finish(office: Office, viewer: Viewer, partial: UUID) -> UUID | None:
         await _end(office, partial, refusal=_write(refused))
         await _clear(office, partial)
         raise
+    except Stale:  # another finisher was faster
+        return (await find(office, viewer, partial)).upload
     except Refused:
         await _end(office, partial, finishing_until=None)
         raise

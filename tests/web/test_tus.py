@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from evidence.deposit import Declared
 from evidence.instalment import PIECE_SIZE
 from odr import ids, instalments, signin, tokens
 from odr import uploads as odr_uploads
@@ -546,19 +547,23 @@ def test_finished_twice_at_once_it_is_one_upload(site, client):
         async def last():
             yield TEXT[-1:]
 
+        async def all_of_it():
+            yield TEXT
+
         office = site.parts.office
         await instalments.add(office, viewer, partial, len(TEXT) - 1, last())
-        async with site.parts.engine.begin() as conn:
-            # As if the first finisher's time were over while it still works.
-            never = "UPDATE partial_uploads SET finishing_until = NULL WHERE id = :id"
-            await conn.execute(text(never), {"id": partial})
-        return await asyncio.gather(
-            *(instalments.finish(office, viewer, partial) for _ in range(3)),
-            return_exceptions=True,
-        )
+        # As finishers do whose leases are over while they still work.
+        declared = Declared(size=len(TEXT), media_type="text/plain")
+        deposits = [
+            odr_uploads.deposit(office, viewer, all_of_it(), declared, "x", partial=partial)
+            for _ in range(3)
+        ]
+        found = await asyncio.gather(*deposits, return_exceptions=True)
+        return found, await instalments.finish(office, viewer, partial)
 
-    found = {each for each in site.run(both()) if each is not None}
-    assert len(found) == 1
+    found, upload = site.run(both())
+    assert sorted(type(each).__name__ for each in found) == ["Stale", "Stale", "UUID"]
+    assert upload in found
     mine = "SELECT count(*) AS n FROM uploads WHERE account_id = :id"
     assert site.value(mine, id=viewer.account_id).n == 1
 
