@@ -282,7 +282,7 @@ async def _proofs(bench: Bench, only: tuple[str, ...]) -> list[Figure]:
     memory = trees.in_memory(forest), trees.in_their_memory(forest)
     return [
         Figure(name, *disk, bench.plan.proofs, warm=1, between=forget),
-        Figure(f"{name}_memory", *memory, 100 * bench.plan.proofs),
+        Figure(f"{name}_memory", *memory, 1000 * bench.plan.proofs),
     ]
 
 

@@ -131,6 +131,10 @@ async def grown(folder: Path, size: int) -> Forest:
     signed = await log.sign([signer], Checkpoint(_LOG, size, root), now)
     known = State(_LOG, None, size, size, root, signed, now, None)
     nodes = tree.Nodes(tiles, tiles_max=len(tiles) + 1)
+    for one in tiles:
+        nodes.inner(one)  # pymerkle's tree has all its hashes in memory, too
+    for one in tiles:
+        nodes.inner(one)  # pymerkle's tree has all its hashes in memory, too
     return Forest(size, folder, known, nodes, theirs, random.Random(7))  # noqa: S311 - no secret
 
 
