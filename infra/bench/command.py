@@ -26,6 +26,7 @@ from infra.bench import (
     data,
     effort,
     figures,
+    growth,
     likeness,
     record,
     requests,
@@ -124,6 +125,7 @@ async def run(arguments: Sequence[str], settings: Settings) -> int:
     parser.add_argument("--only", default="", help="figures whose names begin like one of these")
     parser.add_argument("--keep", action="store_true", help="go on with the data of the last run")
     parser.add_argument("--no-s3", action="store_true", help="leave the S3 out")
+    parser.add_argument("--growth", action="store_true", help="an entry's cost as its log grows")
     parser.add_argument("--output", type=Path, default=OUTPUT)
     given = parser.parse_args(arguments)
     plan = QUICK if given.quick else Plan(rounds=given.rounds)
@@ -132,6 +134,8 @@ async def run(arguments: Sequence[str], settings: Settings) -> int:
     if not given.keep:
         await asyncio.to_thread(_forget, folder)
     folder.mkdir(parents=True, exist_ok=True)
+    if given.growth:
+        return await _growth(settings, folder, (300, 600) if given.quick else growth.SIZES)
     async with AsyncExitStack() as stack:
         bucket = None if given.no_s3 else await _bucket(folder, stack)
         bench = await _up(plan, settings, folder, bucket, stack)
@@ -141,6 +145,20 @@ async def run(arguments: Sequence[str], settings: Settings) -> int:
     given.output.parent.mkdir(parents=True, exist_ok=True)
     told = [each.told() for each in measured]
     given.output.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+async def _growth(settings: Settings, folder: Path, sizes: tuple[int, ...]) -> int:
+    own = settings.model_copy(update={"folder": folder})
+    async with parts.opened(own) as made:
+        admin = await asyncpg.connect(Cluster(own.postgres_folder).url("concord"))
+        try:
+            costs = await growth.measured(made, admin, folder / "bare", sizes)
+        finally:
+            await admin.close()
+    print(growth.table(costs))  # noqa: T201 - what the command is for
+    growth.OUTPUT.parent.mkdir(parents=True, exist_ok=True)
+    growth.OUTPUT.write_text(growth.drawn(costs), encoding="utf-8")
     return 0
 
 
