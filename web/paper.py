@@ -61,7 +61,9 @@ class _Composition:
             (gettext("The mediator's proposals"), self._proposals()),
             (gettext("Exhibits"), self._exhibits()),
             (gettext("The ruling"), self._rulings()),
+            (gettext("What is to be done"), self._obligations()),
             (gettext("The money"), self._money()),
+            (gettext("Insurance"), self._insurance()),
             (gettext("Messages"), self._messages()),
             (gettext("In confidence"), self._caucus()),
         )
@@ -71,6 +73,7 @@ class _Composition:
             kicker=gettext("The record of a case"),
             subtitle=self._say(WORDS.reason[self._case["reason"]]),
             page=gettext("%(page)s of %(pages)s"),
+            contents=gettext("Contents"),
             made=self._proof.made,
             cover=[*self._cover(), *self._verify()],
             sections=[(title, blocks) for title, blocks in sections if blocks],
@@ -231,12 +234,85 @@ class _Composition:
                     "facts": [list(each) for each in facts],
                     "description": one["description"] or "",
                     "digest": one["sha256"],
-                    "answers": [
-                        f"{each['body']}\n{each['name']} · {wording.instant(each['at'])}"
-                        for each in one["answers"]
-                    ],
+                    "answers": [self._answer(each) for each in one["answers"]],
                 }
             )
+            for finding in one["findings"]:
+                blocks += self._finding(finding)
+        return blocks
+
+    def _answer(self, one: Mapping[str, Any]) -> str:
+        return f"{one['body']}\n{one['name']} · {self._wording.instant(one['at'])}"
+
+    def _finding(self, one: Mapping[str, Any]) -> list[Block]:
+        """What was computed about an exhibit, with its grounds, its limits, and the answers."""
+        gettext, wording = self._wording.gettext, self._wording
+        strength = self._say(WORDS.strength[one["strength"]])
+        facts = [
+            (
+                self._say(WORDS.ground[each["name"]]),
+                wording.instant(each["at"]) if each["at"] else each["text"],
+            )
+            for each in one["grounds"]
+        ]
+        limits = f"{gettext('What this does not show:')} {self._say(WORDS.limits[one['kind']])}"
+        return [
+            {
+                "kind": "label",
+                "text": f"{gettext('Finding')}: {self._say(WORDS.finding[one['kind']])}",
+            },
+            {"kind": "small", "text": strength},
+            *([_facts(facts)] if facts else []),
+            {"kind": "small", "text": limits},
+            *({"kind": "said", "text": self._answer(each)} for each in one["answers"]),
+        ]
+
+    def _obligations(self) -> list[Block]:
+        gettext, wording = self._wording.gettext, self._wording
+        if not self._case["obligations"]:
+            return []
+        rows = [
+            [
+                str(one["number"]),
+                self._say(WORDS.remedy[one["remedy"]]),
+                self._say(WORDS.party[one["debtor"]]),
+                self._amount(one["amount"]) or "",
+                self._say(WORDS.obligation[one["state"]]),
+                wording.day(one["endedAt"]) if one["endedAt"] else "",
+            ]
+            for one in self._case["obligations"]
+        ]
+        head = [
+            "",
+            gettext("What"),
+            gettext("By"),
+            gettext("Amount"),
+            gettext("State"),
+            gettext("Ended"),
+        ]
+        return [_table(head, rows, (0, 1, 0, 0, 0, 0), 3)]
+
+    def _insurance(self) -> list[Block]:
+        gettext, wording = self._wording.gettext, self._wording
+        blocks: list[Block] = []
+        for one in self._case["insuranceClaims"]:
+            dates = [
+                (gettext("Notified"), one["notifiedAt"]),
+                (gettext("Decided"), one["decidedAt"]),
+                (gettext("Settled"), one["settledAt"]),
+            ]
+            facts = [
+                (gettext("Insurer"), one["insurer"]["name"]),
+                (gettext("State"), self._say(WORDS.insurance[one["state"]])),
+                (gettext("Claimed"), self._amount(one["claimed"])),
+                (gettext("Approved"), self._amount(one["approved"])),
+                (gettext("Paid"), self._amount(one["paid"])),
+                *((name, at and wording.instant(at)) for name, at in dates),
+            ]
+            title = f"{one['number']} · {self._say(WORDS.peril[one['peril']])}"
+            blocks += [{"kind": "heading", "text": title}, _facts(facts)]
+            if one["grounds"]:
+                blocks.append({"kind": "said", "text": one["grounds"]})
         return blocks
 
     def _rulings(self) -> list[Block]:

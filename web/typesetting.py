@@ -25,7 +25,7 @@ _TEMPLATE: Final = Path(__file__).parent / "templates" / "paper.typ"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paper:
-    """A paper with a cover, then sections; ``page`` has places for ``page`` and ``pages``.
+    """A paper with a cover, contents, then sections; ``page`` has places for page and pages.
 
     ``pictures`` are JPEG, PNG or WEBP by the names that blocks use.
     """
@@ -35,6 +35,7 @@ class Paper:
     kicker: str
     subtitle: str
     page: str
+    contents: str
     made: datetime
     cover: Sequence[Block]
     sections: Sequence[tuple[str, Sequence[Block]]]
@@ -59,6 +60,7 @@ def typeset(paper: Paper) -> bytes:
             "kicker": paper.kicker,
             "subtitle": paper.subtitle,
             "page": paper.page,
+            "contents": paper.contents,
             "cover": paper.cover,
             "sections": [{"title": title, "blocks": blocks} for title, blocks in paper.sections],
             "pictures": names,

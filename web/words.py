@@ -9,6 +9,7 @@ from odr.findings.kinds import LIMITS, FindingKind, GroundName, Strength
 from odr.models.states import (
     Channel,
     InsuranceState,
+    ObligationState,
     OfferState,
     PayoutState,
     ProposalState,
@@ -43,6 +44,7 @@ WORDS: Final = SimpleNamespace(
     kind=_titles(ExhibitKind),
     limits={kind.name: said for kind, said in LIMITS.items()},
     need=_titles(Need),
+    obligation=_sentences(ObligationState),
     offer=_titles(OfferState),
     outcome=_titles(Outcome),
     party=_titles(Party),

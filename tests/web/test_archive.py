@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -94,7 +95,7 @@ def test_nobody_gets_more_than_they_may_see(stages, tmp_path, stage, role, hidde
 def test_a_paper_speaks_its_readers_language_and_can_be_listened_to(stages, tmp_path):
     _, files, said = taken(stages, tmp_path, "ruled", "buyer", "zh")
     assert "\u6848\u4ef6" in said  # case
-    assert "4\u9875" in said  # of 4 pages
+    assert "6\u9875" in said  # of 6 pages
     pdf = files["data/extra/record.pdf"]
     assert b"/Lang(zh" in pdf.replace(b" ", b"") or b"zh-CN" in pdf
     with contextlib.closing(pypdfium2.PdfDocument(pdf)) as document:
@@ -105,6 +106,23 @@ def test_a_paper_speaks_its_readers_language_and_can_be_listened_to(stages, tmp_
     assert b"/MarkInfo" in pdf
     fonts = pdf.count(b"/FontDescriptor")
     assert pdf.count(b"/FontFile") >= fonts // 3 > 0
+
+
+def test_a_paper_tells_what_stands_where_and_what_was_found_owed_and_insured(stages, tmp_path):
+    _, files, said = taken(stages, tmp_path, "ruled", "buyer")
+    with contextlib.closing(pypdfium2.PdfDocument(files["data/extra/record.pdf"])) as document:
+        contents = "".join(document[1].get_textpage().get_text_bounded().split())
+        contents = contents.removesuffix(f"2of{len(document)}")
+        titles = [(one.get_title(), one.get_dest().get_index()) for one in document.get_toc()]
+    assert contents.startswith(f"Case{stages.number('ruled')}Therecordofacase")
+    for title, index in titles:
+        words_ = "".join(title.split())
+        assert re.search(re.escape(words_) + rf"\W*{index + 1}(\D|$)", contents), title
+    assert "Whatthisdoesnotshow:" in said  # the photographs are the same one
+    stages.number("paid")
+    _, _, said = taken(stages, tmp_path, "settled", "insurer")
+    for word in ("Whatistobedone", "Insurance", "Insurer", "Notified"):
+        assert word in said
 
 
 def test_a_stranger_gets_no_record(stages):
@@ -120,6 +138,7 @@ def test_letters_that_no_font_has_do_not_stop_a_paper():
         kicker="k",
         subtitle="\U0001f600 #panic() \u202e",
         page="%(page)s of %(pages)s",
+        contents="Contents",
         made=datetime(2026, 11, 22, tzinfo=UTC),
         cover=[{"kind": "text", "text": '#read("/etc/passwd") \\ "'}],
         sections=[],
