@@ -22,7 +22,7 @@ import secrets
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
@@ -33,7 +33,7 @@ from botocore.response import StreamingBody
 from urllib3.exceptions import HTTPError
 
 from evidence.errors import AlreadyStored, Malformed, NotStored, Retained, StoreFailed
-from evidence.store import PIECE_SIZE, Stored, check_key
+from evidence.store import PIECE_SIZE, Protection, Stored, check_key
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -50,6 +50,9 @@ CONFIG = Config(
     s3={"addressing_style": "path"},
 )
 MULTIPART_SIZE = 64 * 1024 * 1024  # larger objects go up in parts of this size
+CANARY = timedelta(minutes=1)  # for so long a canary is locked; the next start removes it
+
+_CANARIES = "canary/"
 
 _NOT_FOUND = {
     "404",
@@ -92,19 +95,63 @@ class S3Store:
         """Let the threads go; calls under way end first."""
         self._threads.shutdown()
 
-    async def check(self) -> None:
-        """Ask whether the bucket can do what the contract needs; StoreFailed says what not."""
+    async def check(self, now: datetime) -> tuple[Protection, ...]:
+        """Prove by a canary object what the bucket protects; gives what is missing.
+
+        It is written twice under one name, locked for `CANARY` (COMPLIANCE), and every way to be
+        rid of it is tried. StoreFailed without versions, which the contract cannot do without.
+        `now` (UTC) is the service's; the server's clock must not be far from it.
+        """
         versioning = await self._call(self._client.get_bucket_versioning, Bucket=self._bucket)
         if versioning.get("Status") != "Enabled":
             raise StoreFailed(f"bucket {self._bucket} keeps no versions")
-        try:
-            lock = await self._call(self._client.get_object_lock_configuration, Bucket=self._bucket)
-            locks = lock["ObjectLockConfiguration"].get("ObjectLockEnabled") == "Enabled"
-        except NotStored:
-            locks = False
-        if not locks:
-            raise StoreFailed(f"bucket {self._bucket} has no Object Lock")
         self._writes_once = await self._probe()
+        await self._tidy()
+        locks = await self._is_locking(now)
+        missing = {Protection.OBJECT_LOCK: not locks, Protection.WRITE_ONCE: not self._writes_once}
+        return tuple(each for each, lacks in missing.items() if lacks)
+
+    async def _is_locking(self, now: datetime) -> bool:
+        """Say whether a canary's older version is kept, and its lock holds against all of us.
+
+        StoreFailed if a newer version takes the older's place.
+        """
+        key, data = f"{_CANARIES}{secrets.token_hex(16)}", (b"canary", b"another")
+        first, _ = [await self.replace(key, each) for each in data]
+        try:
+            kept = b"".join([piece async for piece in self.get(key, first.version)])
+        except NotStored:
+            kept = b""
+        if kept != data[0]:
+            raise StoreFailed(f"bucket {self._bucket} does not keep the versions that it names")
+        place = {"Bucket": self._bucket, "Key": key, "VersionId": first.version}
+        lock = {"Mode": "COMPLIANCE", "RetainUntilDate": now + CANARY}
+        shorter = lock | {"RetainUntilDate": now + CANARY / 2}
+        if not await self._is_done(self._client.put_object_retention, **place, Retention=lock):
+            return False
+        if await self._retained_until(key, first.version) is None:
+            return False
+        return not (
+            await self._is_done(self._client.put_object_retention, **place, Retention=shorter)
+            or await self._is_done(self._client.delete_object, **place)
+        )
+
+    async def _is_done(self, call: Callable[..., Any], **given: Any) -> bool:
+        """Say whether the server does as it is asked; its refusal is an answer, not a failure."""
+        try:
+            await self._call(call, **given)
+        except (NotStored, _DeniedError):
+            return False
+        return True
+
+    async def _tidy(self) -> None:
+        """Remove the canaries of earlier starts, but for those that are locked yet."""
+        listed = await self._call(
+            self._client.list_object_versions, Bucket=self._bucket, Prefix=_CANARIES
+        )
+        for one in listed.get("Versions", []):
+            place = {"Bucket": self._bucket, "Key": one["Key"], "VersionId": one["VersionId"]}
+            await self._is_done(self._client.delete_object, **place)
 
     async def put(
         self, key: str, source: BinaryIO, *, size: int, digest: bytes, fresh: bool = False

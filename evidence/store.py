@@ -33,6 +33,7 @@ import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -48,6 +49,26 @@ T = TypeVar("T")
 _VERSION_DIGITS = 32
 _VERSION = re.compile(r"[0-9a-f]{32}")
 _KEY = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*")
+
+
+class Protection(StrEnum):
+    """What a store may lack and still be used."""
+
+    OBJECT_LOCK = "object-lock"
+    WRITE_ONCE = "write-once"
+
+    @property
+    def meaning(self) -> str:
+        """What is not protected where it is missing, in a sentence."""
+        return _UNPROTECTED[self]
+
+
+_UNPROTECTED = {
+    Protection.OBJECT_LOCK: "no lock keeps files: whoever has the store's keys can remove them for"
+    " good at any time",
+    Protection.WRITE_ONCE: "If-None-Match is ignored: a name can be written twice; the service"
+    " takes its own second version back, others' stay beside the first",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ argument. What serves pages and what runs the worker take these parts; nothing e
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -17,24 +18,27 @@ import boto3
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from evidence import kms, media, s3
+from evidence.errors import StoreFailed
 from evidence.keys import KeyRing
 from evidence.kms import KmsKeyRing
 from evidence.quarantine import Quarantine
 from evidence.s3 import S3Store
 from evidence.scanner import Address, Scanner
-from evidence.store import DirectoryStore, Store
+from evidence.store import DirectoryStore, Protection, Store
 from evidence.vault import Vault
 from evidence.workshop import Limits, Workshop
 from infra import database, keys
 from infra.keys import Keys
 from infra.postgres import Cluster
-from infra.settings import Settings
+from infra.settings import Mode, Settings
 from odr import actions, ids, rulebook
 from odr.rulebook import Rulebooks
 from odr.work import INSPECTED_WITHIN, Office
 
 _DATABASE: Final = "concord"
 _CLAMD_PORT: Final = 3310
+log = logging.getLogger(__name__)
+
 MERGE_DELAY: Final = timedelta(hours=24)
 """What a receipt promises; the log is mostly seconds behind."""
 
@@ -67,6 +71,7 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
 
     The embedded PostgreSQL is started, and stopped unless another process has it, too.
     """
+    warn(settings)
     async with AsyncExitStack() as stack:
         urls = await _urls(settings, stack)
         engine = database.create_engine(urls.app, connections_max=settings.database_connections_max)
@@ -212,5 +217,34 @@ async def _store(settings: Settings, stack: AsyncExitStack) -> Store:
     )
     store = S3Store(client, bucket)
     stack.callback(store.close)
-    await store.check()
+    require(settings, await store.check(datetime.now(UTC)))
     return store
+
+
+def require(settings: Settings, missing: Sequence[Protection]) -> None:
+    """Say which protections the store lacks; StoreFailed in production, unless it may lack them."""
+    for each in missing:
+        log.warning("%s lacks %s: %s", settings.store, each.value, each.meaning)
+    refused = [each for each in missing if each not in settings.store_without]
+    if refused and settings.mode is Mode.PRODUCTION:
+        named = "; ".join(f"{each.value} ({each.meaning})" for each in refused)
+        raise StoreFailed(
+            f"{settings.store} lacks {named}; to start all the same, say"
+            f" CONCORD_STORE_WITHOUT={','.join(missing)}"
+        )
+
+
+def warn(settings: Settings) -> None:
+    """Say what a production service runs without, though it could have it."""
+    if settings.mode is not Mode.PRODUCTION:
+        return
+    if not settings.witnesses:
+        log.warning(
+            "no witness is configured: whoever owns the service with its keys can rewrite its log,"
+            " or show two people two logs, and nobody finds out (CONCORD_WITNESSES)"
+        )
+    if not settings.timestamp_urls:
+        log.warning(
+            "no timestamp authority is configured: nothing outside says when anything was there,"
+            " and after a key is stolen nothing can be dated before (CONCORD_TIMESTAMP_URLS)"
+        )

@@ -30,6 +30,7 @@ from pydantic.fields import FieldInfo
 
 from evidence import note
 from evidence.errors import Malformed
+from evidence.store import Protection
 from evidence.testimony import ADD_CHECKPOINT, Known
 from odr import money
 
@@ -144,6 +145,14 @@ def _no_slash(value: str) -> str:
     return value.rstrip("/")
 
 
+def _lacking(value: Any) -> Any:
+    """Read ``object-lock, write-once``."""
+    if not isinstance(value, str):
+        return value
+    return tuple(Protection(one.strip()) for one in value.split(","))
+
+
+Lacking = Annotated[tuple[Protection, ...], BeforeValidator(_lacking)]
 DatabaseUrl = Annotated[SecretStr, _url_of("postgresql")]
 RedisUrl = Annotated[SecretStr, _url_of("redis", "rediss", "unix")]
 MailUrl = Annotated[SecretStr, _url_of("smtp", "smtps")]
@@ -194,6 +203,11 @@ class Settings(BaseModel):
 
     store: str | None = Field(
         None, description="files: a folder's path, or `s3://bucket`; without it, in the folder"
+    )
+    store_without: Lacking = Field(
+        (),
+        description="what the bucket may lack in production, with commas between: `object-lock`,"
+        " `write-once`; what is missing is said at every start",
     )
     s3_endpoint: HttpUrl | None = Field(None, description="an S3 other than Amazon's")
     s3_region: str | None = Field(None, min_length=1, description="the bucket's region")

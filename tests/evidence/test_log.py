@@ -58,7 +58,7 @@ async def any_store(request, tmp_path) -> AsyncIterator[Store]:
         return
     client, bucket = request.getfixturevalue("bucket")
     one = S3Store(client, bucket)
-    await one.check()
+    await one.check(datetime.now(UTC))
     yield one
     one.close()
 

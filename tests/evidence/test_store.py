@@ -19,7 +19,7 @@ from botocore.config import Config
 
 from evidence.errors import AlreadyStored, Malformed, NotStored, Retained, StoreFailed
 from evidence.s3 import CONFIG, S3Store
-from evidence.store import PIECE_SIZE, DirectoryStore, Store, Stored
+from evidence.store import PIECE_SIZE, DirectoryStore, Protection, Store, Stored
 
 NOW = datetime.now(UTC)
 BYTES = bytes(range(256)) * 20_000  # 5 MB: several pieces, and in one S3 test several parts
@@ -32,7 +32,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         return
     client, bucket = request.getfixturevalue("bucket")
     one = S3Store(client, bucket, part_size=5 * 2**20 if "parts" in request.param else 2**30)
-    await one.check()
+    await one.check(datetime.now(UTC))
     yield one
     one.close()
 
@@ -324,13 +324,35 @@ async def test_a_server_that_fails_is_store_failed():
         store.close()
 
 
+async def test_a_canary_proves_what_a_bucket_protects(s3):
+    name = f"locked-{uuid4()}"
+    s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    store = S3Store(s3, name)
+    for _ in range(2):  # the second tidies what the first left, but the one that is locked yet
+        missing = await store.check(datetime.now(UTC))
+        assert Protection.OBJECT_LOCK not in missing
+        assert (Protection.WRITE_ONCE in missing) is not store._writes_once
+    canaries = s3.list_object_versions(Bucket=name, Prefix="canary/")["Versions"]
+    assert len(canaries) == 1 + 2
+    store.close()
+
+
+async def test_a_bucket_without_a_lock_is_told_and_keeps_no_canary_back(s3):
+    name = f"unlocked-{uuid4()}"
+    s3.create_bucket(Bucket=name)
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    store = S3Store(s3, name)
+    assert Protection.OBJECT_LOCK in await store.check(datetime.now(UTC))
+    store.close()
+
+
 async def test_a_bucket_without_versions_or_locks_is_told(s3):
     client = s3
     name = f"plain-{uuid4()}"
     client.create_bucket(Bucket=name)
     store = S3Store(client, name)
     with pytest.raises(StoreFailed, match="keeps no versions"):
-        await store.check()
+        await store.check(datetime.now(UTC))
     with pytest.raises(StoreFailed, match="keeps no versions"):
         await put(store, "blobs/x", b"x")
     store.close()

@@ -227,7 +227,7 @@ IMPOSSIBLE = {
     ("member", "reorder"): "as swap where files are numbered; a folder has no order of its own",
 }
 """What cannot be done or means nothing, and why. What is computed from files is not bound at all:
-vault_likenesses, vault_inspections, vault_derivatives, and vault_retired_keys tells of key rings."""
+vault_likenesses, vault_inspections, vault_derivatives; vault_retired_keys tells of key rings."""
 
 
 @dataclass

@@ -3,16 +3,21 @@
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from evidence.errors import StoreFailed
+from evidence.keys import local_signer
 from evidence.s3 import S3Store
 from evidence.scanner import Address
+from evidence.signature import ED25519_COSIGNATURE
+from evidence.store import Protection
+from evidence.testimony import Known
 from infra import parts
-from infra.settings import Settings
+from infra.settings import Mode, Settings
 
 
 @pytest.fixture
@@ -36,18 +41,54 @@ async def test_a_bucket_with_object_lock_is_taken(given, bucket):
         assert made.vault.store is made.store
 
 
-@pytest.mark.parametrize(
-    ("versions", "missing"), [(False, "keeps no versions"), (True, "no Object Lock")]
-)
-async def test_a_bucket_that_protects_nothing_stops_the_start(given, s3, versions, missing):
+async def test_a_bucket_without_versions_stops_the_start(given, s3):
     name = f"plain-{uuid4()}"
     s3.create_bucket(Bucket=name)
-    if versions:
-        asked = {"Status": "Enabled"}
-        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration=asked)
-    with pytest.raises(StoreFailed, match=missing):
+    with pytest.raises(StoreFailed, match="keeps no versions"):
         async with parts.opened(Settings(**given, store=f"s3://{name}")):
             pass
+
+
+async def test_what_a_bucket_does_not_protect_is_said_and_stops_production(given, s3, caplog):
+    name = f"unlocked-{uuid4()}"
+    s3.create_bucket(Bucket=name)
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    settings = Settings(**given, store=f"s3://{name}")
+    async with parts.opened(settings) as made:
+        missing = await made.store.check(datetime.now(UTC))
+    assert "lacks object-lock: no lock keeps files" in caplog.text
+    strict = settings.model_copy(update={"mode": Mode.PRODUCTION})
+    with pytest.raises(StoreFailed, match=r"lacks object-lock \(no lock keeps files.*WITHOUT=obj"):
+        parts.require(strict, missing)
+    parts.require(strict.model_copy(update={"store_without": missing}), missing)
+    with pytest.raises(StoreFailed, match="lacks object-lock"):
+        parts.require(
+            strict.model_copy(update={"store_without": (Protection.WRITE_ONCE,)}), missing
+        )
+
+
+def test_production_without_witnesses_or_timestamps_is_warned_of(caplog):
+    parts.warn(Settings())
+    assert caplog.text == ""
+    strict = Settings().model_copy(update={"mode": Mode.PRODUCTION})
+    parts.warn(strict)
+    assert "no witness is configured: whoever owns the service with its keys can" in caplog.text
+    assert "no timestamp authority is configured" in caplog.text
+    caplog.clear()
+    key = local_signer("witness.example", bytes(32), ED25519_COSIGNATURE).key
+    known = (Known("https://witness.example", (key,)),)
+    parts.warn(strict.model_copy(update={"witnesses": known, "timestamp_urls": ("https://x",)}))
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("said", ["nothing", "object-lock,", "object-lock;write-once"])
+def test_only_known_protections_may_be_missing(said):
+    assert Settings(store_without="write-once, object-lock").store_without == (
+        Protection.WRITE_ONCE,
+        Protection.OBJECT_LOCK,
+    )
+    with pytest.raises(ValueError, match="is not a valid Protection"):
+        Settings(store_without=said)
 
 
 @pytest.mark.parametrize(
