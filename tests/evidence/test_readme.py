@@ -15,6 +15,7 @@ from evidence import (
     cosignature,
     entry,
     keys,
+    lineage,
     merkle,
     note,
     proof,
@@ -63,13 +64,18 @@ HEAD = checkpoint.write(
     checkpoint.Checkpoint(FIRST.origin, len(ENTRIES), tree.root(len(ENTRIES), GROWN))
 )
 # Made of several lines, so that no line of theirs is broken.
-WHOLE = {"receipt", "names of the files", "checkpoint", "proof of the entry"}
+WHOLE = {"receipt", "names of the files", "checkpoint", "proof of the entry", "statement of keys"}
 
 
 async def signed_checkpoint() -> str:
     return note.join(
         HEAD, [await cosignature.sign(one, HEAD, FIRST.time) for one in (LOG, WITNESS)]
     )
+
+
+async def signed_statement() -> str:
+    text = lineage.write(FIRST.origin, [str(LOG.key)], [str(SIGNER.key)])
+    return note.assemble(text, LOG.key, await LOG.sign(text.encode()))
 
 
 async def log_example() -> dict[str, str]:
@@ -84,6 +90,7 @@ async def log_example() -> dict[str, str]:
         "root of the log": tree.root(len(ENTRIES), GROWN).hex(),
         "checkpoint": signed,
         "verifier key of the log": str(LOG.key),
+        "statement of keys": await signed_statement(),
         "verifier key of the witness": str(WITNESS.key),
         "message of an ml dsa cosignature in hex": signature.message(
             signature.MLDSA44_COSIGNATURE, FIRST.origin, HEAD.encode(), seconds
@@ -128,7 +135,7 @@ def blocks() -> dict[str, str]:
         "root of the record of this one entry", "receipt", "verifier key", "names of the files",
         "entry bundle in hex", "tile in hex", "root of the log", "checkpoint",
         "verifier key of the log", "verifier key of the witness",
-        "message of an ml dsa cosignature in hex", "proof of the entry",
+        "message of an ml dsa cosignature in hex", "proof of the entry", "statement of keys",
     ],
 )  # fmt: skip
 async def test_the_example_is_what_the_code_makes(name: str):
