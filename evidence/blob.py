@@ -73,6 +73,12 @@ async def find(conn: AsyncConnection, blob: UUID) -> Blob:
     return read_row(row)
 
 
+async def is_readable(conn: AsyncConnection, blob: UUID) -> bool:
+    """Whether a blob's key is there; whoever would destroy it waits until the transaction ends."""
+    found = select(_table.c.id).where(_table.c.id == blob, _table.c.wrapped_key.is_not(None))
+    return (await conn.execute(found.with_for_update(read=True))).first() is not None
+
+
 async def accept(conn: AsyncConnection, blob: UUID, until: datetime) -> Blob:
     """Keep a stored blob, and promise its retention until then; again for a later time.
 

@@ -228,6 +228,17 @@ class S3Store:
                 raise StoreFailed(str(error)) from error
             raise Retained(f"{key} is retained for longer") from error
 
+    async def hold(self, key: str, version: str, *, on: bool) -> None:
+        """Set the version's legal hold ON or OFF."""
+        check_key(key)
+        await self._call(
+            self._client.put_object_legal_hold,
+            Bucket=self._bucket,
+            Key=key,
+            VersionId=version,
+            LegalHold={"Status": "ON" if on else "OFF"},
+        )
+
     async def delete(self, key: str, version: str, *, now: datetime) -> None:  # noqa: ARG002 -- the server looks at its own clock
         """Remove the version for good (no delete marker)."""
         check_key(key)
@@ -238,9 +249,11 @@ class S3Store:
         except NotStored:
             return
         except _DeniedError as error:
-            if await self._retained_until(key, version) is None:
+            head = await self._head(key, VersionId=version)
+            held = head.get("ObjectLockLegalHoldStatus") == "ON"
+            if head.get("ObjectLockRetainUntilDate") is None and not held:
                 raise StoreFailed(str(error)) from error
-            raise Retained(f"{key} is retained") from error
+            raise Retained(f"{key} is retained, or under a legal hold") from error
 
     async def keys(self, prefix: str) -> AsyncIterator[Stored]:
         """List newest versions, a thousand for each call; retention is not looked up."""

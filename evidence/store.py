@@ -11,6 +11,8 @@ The contract, which tests/evidence/test_store.py runs against each store:
   object over it on a store that keeps versions changes nothing for a reader.
 - **retain** sets COMPLIANCE retention: until then the version can be neither removed nor
   changed, by anybody, nor the time be shortened. Setting it again for longer extends it.
+- **hold** keeps a version from being removed for as long as it is on, whatever its retention
+  (S3's legal hold); setting it again as it is changes nothing.
 - **replace** writes a small object over whatever is there, for the one kind that changes (a log's
   checkpoint). A reader sees the old or the new one, whole. Writers take turns by other means.
 - **delete** removes a version that is not retained; what is not there is not an error, so that
@@ -115,6 +117,10 @@ class Store(Protocol):
         """Set or extend retention; Retained if that would shorten it, NotStored if it is gone."""
         ...
 
+    async def hold(self, key: str, version: str, *, on: bool) -> None:
+        """Set or lift a legal hold; NotStored if the version is gone."""
+        ...
+
     async def delete(self, key: str, version: str, *, now: datetime) -> None:
         """Remove a version; Retained while it is under retention. S3 looks at its own clock."""
         ...
@@ -131,7 +137,7 @@ def check_key(key: str) -> None:
 
 
 class DirectoryStore:
-    """A folder: objects/<key>@<version>, and retention/ with a time where one was set.
+    """A folder: objects/<key>@<version>, retention/ with a time and holds/ where one was set.
 
     A version is the beginning of the content's SHA-256. Putting: write into incoming/, fsync
     the file, rename it into its folder under that folder's lock if the key is not taken, fsync
@@ -142,8 +148,9 @@ class DirectoryStore:
     def __init__(self, folder: Path) -> None:
         self._objects = folder / "objects"
         self._retention = folder / "retention"
+        self._holds = folder / "holds"
         self._incoming = folder / "incoming"
-        for one in (self._objects, self._retention, self._incoming):
+        for one in (self._objects, self._retention, self._holds, self._incoming):
             _make_folder(one)
 
     async def put(
@@ -189,6 +196,11 @@ class DirectoryStore:
         """Write the time down beside the object, durably."""
         check_key(key)
         await self._run(self._retain, key, version, until)
+
+    async def hold(self, key: str, version: str, *, on: bool) -> None:
+        """Lay an empty file down beside the object, or take it away, durably."""
+        check_key(key)
+        await self._run(self._hold, key, version, on)
 
     async def delete(self, key: str, version: str, *, now: datetime) -> None:
         """Remove the object unless the time written beside it is still to come."""
@@ -277,11 +289,25 @@ class DirectoryStore:
                 temporary.rename(note)
                 os.fsync(folder)
 
+    def _hold(self, key: str, version: str, on: bool) -> None:  # noqa: FBT001 -- run in a thread
+        path, mark = _place(self._objects, key, version), _place(self._holds, key, version)
+        with _locked(path.parent):
+            path.stat()
+            _make_folder(mark.parent)
+            with _locked(mark.parent) as folder:
+                if on:
+                    mark.touch()
+                else:
+                    mark.unlink(missing_ok=True)
+                os.fsync(folder)
+
     def _delete(self, key: str, version: str, now: datetime) -> None:
         path = _place(self._objects, key, version)
         if not path.exists():
             return
         with _locked(path.parent) as folder:
+            if _place(self._holds, key, version).exists():
+                raise Retained(f"{key} is under a legal hold")
             until = self._retained_until(key, version)
             if until is not None and now < until:
                 raise Retained(f"{key} is retained until {until.isoformat()}")

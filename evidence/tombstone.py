@@ -42,7 +42,7 @@ class Ground(StrEnum):
     UNLAWFUL_CONTENT = "unlawful_content"
 
     @property
-    def source(self) -> str:
+    def meaning(self) -> str:
         """What it says, and where."""
         return SOURCES[self]
 

@@ -253,6 +253,10 @@ class Vault:
         """Read a blob's row; BlobMissing if there is none."""
         return await blobs.find(conn, blob)
 
+    async def is_readable(self, conn: AsyncConnection, blob: UUID) -> bool:
+        """Whether a blob's key is there; until the transaction ends it cannot be destroyed."""
+        return await blobs.is_readable(conn, blob)
+
     async def accept(
         self, conn: AsyncConnection, blob: UUID, *, at: datetime, until: datetime | None = None
     ) -> Blob:

@@ -33,15 +33,19 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from evidence import log
-from evidence.errors import Erased, NotAnswered, PartFailed
+from evidence.errors import Erased, NotAnswered, PartFailed, StoreFailed
 from odr import (
+    cases,
     clockwork,
+    erasures,
     examinations,
     exhibits,
+    holds,
     instalments,
     notices,
     payouts,
     reconciliation,
+    retention,
     signin,
     uploads,
 )
@@ -195,6 +199,8 @@ def duties(office: Office, outside: Outside) -> list[Duty]:
         Duty("reconcile_payouts", partial(_reconcile, office, outside.rail), seconds=60),
         Duty("inspect_uploads", partial(uploads.inspect, office), seconds=5, woken=True),
         Duty("sweep_uploads", partial(_sweep_uploads, office), seconds=600),
+        Duty("expire_retention", partial(retention.expire, office), seconds=600),
+        Duty("sweep_holds", partial(holds.sweep, office), seconds=60),
         Duty("sweep_sign_in", partial(_sweep_sign_in, office), seconds=600),
     ]
 
@@ -212,6 +218,9 @@ def functions(office: Office, outside: Outside) -> Mapping[str, Do]:
         payouts.OUTBOX: partial(_pay, office, outside.rail),
         signin.KIND: partial(_send_link, office, outside),
         exhibits.EXAMINE: partial(_examine, office, outside.anchors),
+        erasures.OUTBOX: partial(erasures.destroy, office),
+        holds.OUTBOX: partial(_hold, office),
+        cases.CLOSED: partial(retention.settle, office),
     }
 
 
@@ -241,6 +250,14 @@ async def _examine(office: Office, anchors: str, exhibit_id: UUID) -> None:
         raise Failed(type(error).__name__) from error
     except Erased as error:
         raise Hopeless("the file was erased") from error
+
+
+async def _hold(office: Office, case_id: UUID) -> None:
+    """Have the store hold a case's files, or let them go; one that does not answer, later."""
+    try:
+        await holds.tell(office, case_id)
+    except StoreFailed as error:
+        raise Failed(type(error).__name__) from error
 
 
 async def _send_link(office: Office, outside: Outside, request_id: UUID) -> None:

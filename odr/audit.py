@@ -25,7 +25,7 @@ from evidence import audit as vault_audit
 from evidence import body as bodies
 from evidence import entry as entries
 from evidence.errors import Malformed
-from odr import ledger
+from odr import ledger, traces
 from odr.caucus import Unsealable
 from odr.errors import NotFound
 from odr.models.cases import Answer, Appointment, Case, Claim, Record, RunningClock, Seat
@@ -53,7 +53,7 @@ from odr.models.trade import Order
 from odr.procedure.acts import Act, Role
 from odr.procedure.clocks import Clock
 from odr.replay import PARTY_MARKS, Replay
-from odr.traces import Entry, Key, Row
+from odr.traces import KEEPING, Entry, Key, Row
 from odr.words import Party, Side
 from odr.work import Office
 
@@ -232,14 +232,19 @@ class _Comparison:
 
     async def _entries(self, channel: Channel, stream: UUID) -> AsyncIterator[Entry | None]:
         """The entries of a stream, None for one that cannot be read."""
-        for row in (await self._conn.execute(_ENTRIES, {"stream": stream})).all():
+        rows = (await self._conn.execute(_ENTRIES, {"stream": stream})).all()
+        kept = traces.kept(row.body for row in rows)
+        for row in rows:
             where = f"entry {row.seq} of the {channel.value}"
-            if row.body is None:
-                self.unchecked.append(f"{where} was erased")
+            said = kept.get(row.seq, row.body)
+            self.unchecked += [f"{where} was erased"] if row.body is None else []
+            if said is None:
                 yield None
                 continue
             try:
-                found, body = entries.decode(row.entry), bodies.read(row.body)
+                found, body = entries.decode(row.entry), bodies.read(said)
+                if body.act in KEEPING:
+                    continue
                 act = Act(body.act)
             except (Malformed, ValueError) as error:
                 self.findings.append(f"{where} cannot be read: {type(error).__name__}")

@@ -17,7 +17,7 @@ from sqlalchemy import RowMapping, Select, Uuid, bindparam, select, true, update
 from sqlmodel import col
 
 from evidence.blob import Blob
-from odr import deadlines, ids, policy
+from odr import deadlines, ids, outbox, policy
 from odr import facts as measures
 from odr.deadlines import Slot, Start
 from odr.errors import Late, NotAllowed, NotFound, Stale, Unmet
@@ -33,6 +33,9 @@ from odr.rulebook import Rulebook, Window
 from odr.sql import typed
 from odr.words import Outcome, Party, Reason, Side
 from odr.work import Work
+
+CLOSED: Final = "retain"
+"""The kind of the outbox rows by which the worker finds cases that were closed."""
 
 _STREAMS: Final = {
     Channel.RECORD: "record_stream",
@@ -389,6 +392,8 @@ async def advance(work: Work, held: Held, entry: Entry) -> Held:
         await _leave(work, held)
     moved = case.model_copy(update={"state": row.target, "version": version, "outcome": outcome})
     held = replace(held, case=moved)
+    if moves and row.target is State.CLOSED:
+        await outbox.put(work.conn, CLOSED, case.id)
     if moves and (act := table.ON_ENTERING.get(row.target)) is not None:
         await work.office.consequences[act](work.dated(work.at), case.id, case.id)
     return held

@@ -8,6 +8,7 @@
   - Early: the window has not opened yet
   - Stale: somebody else acted first
   - Conflict: an idempotency key or a reference was used before, with other content
+  - Gone: it was there, and was erased
   - Invalid: an input is malformed or out of bounds
   - TooMuch: a published limit is reached
   - Unfunded: an account cannot cover the transfer
@@ -88,6 +89,14 @@ class Conflict(Refused):
     def __init__(self, what: str, *, existing: UUID | None = None) -> None:
         self.what, self.existing = what, existing
         super().__init__(f"{what} was used before with other content")
+
+
+class Gone(Refused):
+    """It was there and was erased ``at`` (UTC) on a ground of ``evidence.tombstone``."""
+
+    def __init__(self, *, ground: str, at: datetime) -> None:
+        self.ground, self.at = ground, at
+        super().__init__(f"erased on {at.isoformat()}: {ground}")
 
 
 class Invalid(Refused):

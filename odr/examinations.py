@@ -79,12 +79,16 @@ async def examine(office: Office, exhibit_id: UUID, *, anchors: str = "") -> Non
     """
     async with office.work(SERVICE, policy.NOBODY) as work:
         known = await _read(work, exhibit_id)
+        if known is not None and not await work.vault.is_readable(work.conn, known.blob.id):
+            return
         if known is not None and known.perceptual is not None:
             await likeness.add(work.conn, known.blob.id, known.perceptual)
     if known is None:
         return
     seen = await _look(office, known, anchors)
     async with office.work(SERVICE, policy.NOBODY) as work:
+        if not await work.vault.is_readable(work.conn, known.blob.id):
+            return  # erased meanwhile: nothing may be said of it any more
         subject = replace(known.subject, credentials=seen.credentials)
         subject = replace(subject, reuse=await _reuse(work, exhibit_id, known))
         found = rules.find(subject) + _misread(seen)

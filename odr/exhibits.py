@@ -10,7 +10,7 @@ from sqlmodel import col
 
 from evidence.blob import Blob
 from evidence.errors import HarmfulFile, Quarantined
-from odr import cases, ids, outbox, policy, uploads, vouchers
+from odr import cases, erasures, holds, ids, outbox, policy, uploads, vouchers
 from odr.cases import Entry, Held
 from odr.errors import Invalid, NotFound, TooMuch, Unavailable
 from odr.models.cases import Reading
@@ -117,6 +117,7 @@ async def _add(
     )
     await cases.advance(work, cases.regarding(held, row), entry)
     await outbox.put(work.conn, EXAMINE, exhibit.id)
+    await holds.given(work, held.id)
     return exhibit.id
 
 
@@ -291,6 +292,8 @@ async def _exhibit(work: Work, exhibit_id: UUID) -> Exhibit:
 async def opened(work: Work, exhibit_id: UUID, copy: str | None = None) -> Blob:
     """The file of an exhibit that the actor may see, or a derived copy of it; ``NotFound``.
 
+    ``Gone`` from the moment at which its erasure stands in the record.
+
     ``copy`` is its kind (``thumbnail``, ``screen``, ``poster``, ``page-1`` …). The reading is
     noted, but for a thumbnail, which lists show without being asked.
     """
@@ -302,6 +305,7 @@ async def opened(work: Work, exhibit_id: UUID, copy: str | None = None) -> Blob:
     found = (await work.conn.execute(statement, work.actor.parameters())).one_or_none()
     if found is None:
         raise NotFound
+    await erasures.require_kept(work.conn, exhibit_id)
     blob_id = found.blob_id
     if copy is not None:
         copies = await work.office.quarantine.derivatives(work.conn, blob_id)

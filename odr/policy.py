@@ -16,9 +16,10 @@ from sqlmodel import col
 from odr.errors import NotFound
 from odr.models.cases import Case, Notice, Seat
 from odr.models.dialogue import Exhibit, Upload
+from odr.models.keeping import Erasure, LegalHold
 from odr.models.money import InsuranceClaim
 from odr.models.people import Token
-from odr.models.states import Channel
+from odr.models.states import Channel, ErasureState
 from odr.procedure.acts import Role
 from odr.words import Party, Side
 
@@ -168,6 +169,17 @@ def sees_exhibit(exhibit_id: Any) -> ColumnElement[bool]:
     """The viewer sees the exhibit, and with it what was found about it."""
     sees = sees_in_channel(col(Exhibit.case_id), col(Exhibit.channel))
     return select(col(Exhibit.id)).where(col(Exhibit.id) == exhibit_id, sees).exists()
+
+
+def sees_erasure() -> ColumnElement[bool]:
+    """What is asked for is the operator's; what was erased is known to whoever saw the exhibit."""
+    told = col(Erasure.state).in_((ErasureState.GRANTED, ErasureState.DONE))
+    return or_(OPERATOR, and_(told, sees_exhibit(col(Erasure.exhibit_id))))
+
+
+def sees_legal_hold() -> ColumnElement[bool]:
+    """Whoever reads the record knows of a hold."""
+    return or_(OPERATOR, _seated(col(LegalHold.case_id), *_INSIDERS))
 
 
 def sees_proposal(case_id: Any) -> ColumnElement[bool]:

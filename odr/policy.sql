@@ -96,6 +96,12 @@ SELECT pg_temp.wall(computed, format(
     'EXISTS (SELECT FROM exhibits e WHERE e.id = %I.exhibit_id)', computed))
 FROM unnest(ARRAY['examinations', 'exhibit_findings']) AS computed;
 
+-- What is asked for is the operator's; what was erased is known to whoever saw it.
+SELECT pg_temp.wall('erasures', $$(SELECT viewer_operator()) OR state IN ('granted', 'done')
+    AND EXISTS (SELECT FROM exhibits e WHERE e.id = erasures.exhibit_id)$$);
+SELECT pg_temp.wall('legal_holds', $$(SELECT viewer_operator()) OR $$
+    || pg_temp.seated('legal_holds', $$'record'$$));
+
 -- A receipt, or the length of a stream, would betray what was said behind a wall.
 SELECT pg_temp.wall('vault_receipts', $$EXISTS (
     SELECT FROM acts a WHERE a.stream_id = vault_receipts.stream AND a.sequence = vault_receipts.seq
@@ -122,7 +128,7 @@ GRANT SELECT ON
     examinations, exhibit_findings,
     rulings, ruling_findings, ruling_citations, ruling_unrelied,
     obligations, payouts, insurance_claims, vault_receipts, vault_streams,
-    vault_inspections, vault_derivatives
+    vault_inspections, vault_derivatives, erasures, legal_holds
 TO concord_reader;
 GRANT SELECT (id, account_id, organisation_id, name, scopes, created, expires, revoked)
     ON tokens TO concord_reader;
@@ -140,10 +146,19 @@ CREATE TRIGGER acts_never_emptied BEFORE TRUNCATE ON acts
 ALTER TABLE acts ENABLE ALWAYS TRIGGER acts_only_grow;
 ALTER TABLE acts ENABLE ALWAYS TRIGGER acts_never_emptied;
 
--- What was found stands, and so do the answers to it.
+-- What was found stands, and so do the answers to it; its grounds go with the file.
 CREATE FUNCTION public.findings_only_grow() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF NEW.grounds = '[]' AND to_jsonb(NEW) - 'grounds' = to_jsonb(OLD) - 'grounds'
+           AND NOT EXISTS (
+            SELECT FROM public.exhibits e JOIN public.vault_blobs b ON b.id = e.blob_id
+            WHERE e.id = OLD.exhibit_id AND b.wrapped_key IS NOT NULL)
+        THEN
+            RETURN NEW;
+        END IF;
+    END IF;
     RAISE EXCEPTION 'findings only grow' USING ERRCODE = 'restrict_violation';
 END $$;
 CREATE TRIGGER findings_only_grow BEFORE UPDATE OR DELETE ON exhibit_findings

@@ -270,6 +270,17 @@ class Caps(_Strict):
     arbitrator_replacements_per_case: _Count
 
 
+_Years = Annotated[int, Field(ge=1, le=30)]
+
+
+class Retention(_Strict):
+    """For how many years after its closing a case's files are kept, by how it ended."""
+
+    insured: _Years
+    paid: _Years
+    unpaid: _Years
+
+
 class Limits(_Strict):
     """How much of something there may be."""
 
@@ -337,6 +348,7 @@ class Rulebook(_Strict):
     in_force_from: Annotated[AwareDatetime, AfterValidator(_utc)]
     windows: _Windows
     caps: Caps
+    retention: Retention
     limits: Limits
     consequences: Consequences
     settlement_remedies: _Remedies

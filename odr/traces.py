@@ -5,7 +5,7 @@ rows that it left. What an act means for the case itself, its clocks and its sea
 (``odr.replay``). The module is pure.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -13,9 +13,12 @@ from uuid import UUID
 
 from evidence.body import Plaintext, Root
 from odr import terms
-from odr.models.states import Channel, OfferState, ProposalState
+from odr.models.states import Channel, Keeping, OfferState, ProposalState
 from odr.procedure.acts import Act, Role
 from odr.words import Side
+
+KEEPING: Final = frozenset(word.value for word in Keeping)
+"""The entries of a record that are no acts of the procedure."""
 
 Key = tuple[object, ...]
 Row = dict[str, Any]
@@ -226,6 +229,12 @@ def _rule(rows: Rows, entry: Entry, _: Side | None) -> None:
         )
     for each in said["not_relied_on"]:
         rows.put("ruling_unrelied", ruling, UUID(each["exhibit"]), why=each["why"])
+
+
+def kept(bodies: Iterable[Mapping[str, Any] | None]) -> Mapping[int, Any]:
+    """What a stream's tombstones keep of the private bodies that they name: all but words."""
+    buried = [body["body"] for body in bodies if body is not None and "erased" in body]
+    return {each["seq"]: each["value"] for body in buried for each in body.get("kept", ())}
 
 
 LEAVES: Final[Mapping[Act, Callable[[Rows, Entry, Side | None], None]]] = {

@@ -54,11 +54,13 @@ ROWS: Final[Mapping[str, str]] = {
     "Claim": _RECORD,
     "Clock": _CASE,
     "Cover": _OWN,
+    "Erasure": "rooms rooms rooms record record no yes no",
     "Exhibit": _SAID,
     "ExhibitAnswer": _SAID,
     "ExhibitFinding": _SAID,
     "Finding": _RECORD,
     "InsuranceClaim": _OWN,
+    "LegalHold": _RECORD,
     "Message": "rooms rooms rooms record no no record no",
     "Neutral": _OWN,
     "NotReliedOn": _RECORD,
@@ -81,6 +83,7 @@ ROWS: Final[Mapping[str, str]] = {
 """For each type over a table, who sees its rows, in the order of ``ROLES``."""
 
 FIELDS: Final[Mapping[str, str]] = {
+    "Erasure.reason": "the operator",
     "Order.buyerName": "those in a case on it, buyer, seller, marketplace, operator",
     "Payout.payee": "the operator",
     "Payout.tries": "the operator",
@@ -92,6 +95,7 @@ FIELDS: Final[Mapping[str, str]] = {
 
 NOTES: Final[Mapping[str, str]] = {
     "Clock": "an offer's clock only where the offer is seen",
+    "Erasure": "to the operator also what is asked for, and behind walls",
     "Order": "also its buyer, its seller and its marketplace without a case",
     "Payout": "an insurer's payment only by insurer, insured and operator",
     "Case.actedAt": "of what the viewer sees",

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import strawberry
 
+from evidence.tombstone import SOURCES
 from odr import errors
 from odr.errors import Refused
 from odr.ledger import Kind
@@ -37,6 +38,7 @@ class ErrorCode(Word):
     INVALID = "invalid", "An input is malformed or out of bounds: see `rule` and `path`."
     TOO_MUCH = "too_much", "A published limit is reached."
     UNFUNDED = "unfunded", "There is not enough money for it."
+    GONE = "gone", "It was erased."
     UNAVAILABLE = "unavailable", "Nothing was done; the same request may be repeated."
 
 
@@ -83,7 +85,21 @@ def _not_allowed(error: errors.NotAllowed) -> str:
 
 
 def _unmet(error: errors.Unmet) -> str:
-    return Fact(error.fact).meaning if error.fact in frozenset(Fact) else error.fact
+    if error.fact in frozenset(Fact):
+        return Fact(error.fact).meaning
+    return _FACTS.get(error.fact, error.fact)
+
+
+_FACTS: Final[Mapping[str, str]] = {
+    "second_person": "Somebody else has to do this.",
+    "no_legal_hold": "A legal hold is placed on this case: nothing of it is erased before that is"
+    " lifted.",
+    "hold_placed": "This hold was lifted before.",
+    "erasure_asked": "This was decided before.",
+    "not_erased_yet": "This is being erased already, or was.",
+    "case_closed": "The case is open: on this ground nothing is erased before it is closed.",
+}
+"""Facts beside those of the procedure."""
 
 
 def _late(error: errors.Late) -> str:
@@ -167,6 +183,10 @@ _RULES: Final[Mapping[str, str]] = {
 }
 
 
+def _gone(error: errors.Gone) -> str:
+    return f"It was erased on {error.at:%Y-%m-%d}: {SOURCES.get(error.ground, error.ground)}."
+
+
 def _invalid(error: errors.Invalid) -> str:
     return _RULES.get(error.code, f"This is not accepted: {error.code.replace('_', ' ')}.")
 
@@ -180,6 +200,7 @@ ERRORS: Final[Mapping[type[Refused], _Mapped]] = {
     errors.Stale: _Mapped(ErrorCode.STALE, _stale),
     errors.Conflict: _Mapped(ErrorCode.CONFLICT, _conflict),
     errors.Invalid: _Mapped(ErrorCode.INVALID, _invalid),
+    errors.Gone: _Mapped(ErrorCode.GONE, _gone),
     errors.TooMuch: _Mapped(ErrorCode.TOO_MUCH, _too_much),
     errors.Unfunded: _Mapped(ErrorCode.UNFUNDED, _unfunded),
     errors.Unavailable: _Mapped(ErrorCode.UNAVAILABLE, lambda _: ErrorCode.UNAVAILABLE.meaning),

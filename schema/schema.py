@@ -13,6 +13,7 @@ from schema.mutations.claims import ClaimActs
 from schema.mutations.exhibits import ExhibitActs
 from schema.mutations.hearings import HearingActs
 from schema.mutations.insurance import InsuranceActs
+from schema.mutations.keeping import KeepingActs
 from schema.mutations.messages import MessageActs
 from schema.mutations.notices import NoticeActs
 from schema.mutations.offers import OfferActs
@@ -46,6 +47,7 @@ OTHERS: Final = (
     AccountActs,
     TokenActs,
     RosterActs,
+    KeepingActs,
 )
 """What is done beside cases."""
 

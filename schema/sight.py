@@ -26,6 +26,7 @@ from sqlalchemy.sql import visitors
 
 from odr import policy
 from odr.models.cases import Case, Seat
+from odr.models.dialogue import Exhibit
 from odr.models.states import Channel
 from odr.words import Party
 from schema.reader import declaration as read
@@ -34,6 +35,7 @@ from schema.reader.viewer import Viewer
 _PREFIX: Final = "viewer_"
 CASES: Final = read.columns(Case)
 SEATS: Final = read.columns(Seat)
+EXHIBITS: Final = read.columns(Exhibit)
 _CASE: Final[ColumnElement[Any]] = bindparam("case", type_=Uuid())
 _CHANNEL: Final[ColumnElement[Any]] = bindparam("channel", type_=Text())
 
@@ -96,6 +98,13 @@ def in_channel(case_id: ColumnElement[Any], channel: Any) -> ColumnElement[bool]
 def message(case_id: ColumnElement[Any], channel: Any) -> ColumnElement[bool]:
     """The viewer reads the messages in the channel of a case."""
     return seen(policy.sees_message(_CASE, _CHANNEL), case=case_id, channel=channel)
+
+
+def exhibit(exhibit_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The viewer sees an exhibit."""
+    exhibits = EXHIBITS.alias()  # what stands around it may read exhibits, too
+    sees = in_channel(exhibits.c.case_id, exhibits.c.channel)
+    return exists(select(exhibits.c.id).where(exhibits.c.id == exhibit_id, sees))
 
 
 def caucus_message(case_id: ColumnElement[Any], with_side: Any) -> ColumnElement[bool]:

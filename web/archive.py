@@ -15,7 +15,7 @@ from evidence import log, note, succession
 from evidence.errors import PartFailed
 from evidence.signature import ED25519
 from odr import bundles, exhibits
-from odr.errors import NotFound, Unavailable
+from odr.errors import Gone, NotFound, Unavailable
 from odr.policy import Viewer
 from schema import ids
 from web import paper, reading, typesetting
@@ -90,7 +90,7 @@ async def _pictures(setting: Setting, viewer: Viewer, case: dict[str, Any]) -> d
             async with office.work(viewer, key) as work:
                 blob = await exhibits.opened(work, key, "thumbnail")
             found[one["id"]] = b"".join([piece async for piece in office.vault.open_blob(blob)])
-        except NotFound:
+        except (Gone, NotFound):
             continue
         except PartFailed as error:
             raise Unavailable(error.part) from error

@@ -222,13 +222,17 @@ class _Composition:
                 (gettext("On"), wording.instant(one["at"])),
                 (gettext("File"), f"{one['filename']} · {_size(one['size'])}"),
             ]
+            told = [each for each in one["erasures"] if each["state"] in {"GRANTED", "DONE"}]
+            for each in told[-1:]:
+                ground = self._say(WORDS.erasure[each["ground"]])
+                facts[-1] = gettext("Erased"), f"{wording.instant(each['at'])} · {ground}"
             if one["channel"] != "RECORD":
                 facts.append((gettext("Seen by"), gettext("In mediation only")))
             blocks.append(
                 {
                     "kind": "exhibit",
                     "label": one["label"],
-                    "title": one["title"],
+                    "title": one["title"] or gettext("Erased"),
                     "picture": one["id"] if one["id"] in self._pictures else None,
                     "type": one["mediaType"].partition("/")[2].upper()[:8],
                     "facts": [list(each) for each in facts],

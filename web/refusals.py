@@ -37,6 +37,7 @@ SAID: Final[Mapping[type[Refused], Said]] = {
     errors.Stale: Said(409, "Somebody was faster", "Go back and read what is new."),
     errors.Conflict: Said(409, "This was done before", "Go back and see what is there."),
     errors.Invalid: Said(422, "Something is not filled in as it should be", "Go back and mend it."),
+    errors.Gone: Said(410, "This was erased", "The record says when, and on what ground."),
     errors.TooMuch: Said(429, "That is too much", "A limit is reached. Wait, or do with less."),
     errors.Unfunded: Said(409, "There is not enough money for this", "The operator is told."),
     errors.Unavailable: AWAY,

@@ -4,6 +4,7 @@ from enum import StrEnum
 from types import SimpleNamespace
 from typing import Final
 
+from evidence.tombstone import Ground
 from odr import sentences
 from odr.findings.kinds import LIMITS, FindingKind, GroundName, Strength
 from odr.models.states import (
@@ -37,6 +38,7 @@ WORDS: Final = SimpleNamespace(
     act=_sentences(Act),
     channel=_titles(Channel),
     done={act.name: said for act, said in sentences.DONE.items()},
+    erasure=_sentences(Ground),
     fact=_sentences(Fact),
     finding=_sentences(FindingKind),
     ground=_sentences(GroundName),

@@ -119,3 +119,28 @@ SETTLED = (InsuranceState.PAID, InsuranceState.DENIED, InsuranceState.CLOSED)
 
 COUNTED = frozenset({Channel.RECORD, Channel.MEDIATION})
 """The channels whose acts count in a case's version: everybody reads it; it betrays no caucus."""
+
+
+class ErasureState(Word):
+    """How far an erasure has come."""
+
+    ASKED = "asked", "Waits for a second person."
+    GRANTED = "granted", "It is in the record, and being done."
+    DONE = "done", "It is gone for good."
+    DECLINED = "declined", "It was not granted."
+
+
+class RetentionClass(Word):
+    """How long a closed case is kept, by how it ended; the rulebook says how many years."""
+
+    INSURED = "insured", "An insurer was asked to pay."
+    PAID = "paid", "Money moved."
+    UNPAID = "unpaid", "It ended, and nothing was paid."
+
+
+class Keeping(Word):
+    """What is entered in a case's record beside the procedure: it moves no case."""
+
+    ERASE_EXHIBIT = "erase_exhibit", "An exhibit was erased."
+    PLACE_LEGAL_HOLD = "place_legal_hold", "A legal hold was placed: nothing may be erased."
+    LIFT_LEGAL_HOLD = "lift_legal_hold", "A legal hold was lifted."

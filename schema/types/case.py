@@ -28,6 +28,7 @@ from schema.types.claim import ANSWERS, CLAIMS, Answer, Claim
 from schema.types.clock import CLOCKS, Clock
 from schema.types.exhibit import EXHIBITS, Exhibit
 from schema.types.insurance import INSURANCE, InsuranceClaim
+from schema.types.keeping import HOLDS, LegalHold
 from schema.types.message import CAUCUS, MESSAGES, CaucusMessage, Message
 from schema.types.node import Node
 from schema.types.notice import NOTICES, Notice
@@ -208,6 +209,9 @@ class Case(Node):
             "respondent": _kinds(_Side.RESPONDENT),
         },
         description="The evidence that both sides are asked for.",
+    )
+    legal_holds: list[LegalHold] = read.many(
+        HOLDS.c.case_id == CASES.c.id, order=(HOLDS.c.placed_at, HOLDS.c.id), typical=1
     )
     exhibits: list[Exhibit] = read.many(
         EXHIBITS.c.case_id == CASES.c.id,

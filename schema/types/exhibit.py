@@ -17,6 +17,7 @@ from odr.words import Side as _Side
 from schema import sight
 from schema.reader import declaration as read
 from schema.scalars import Digest, Int64
+from schema.types.keeping import ERASURES, Erasure
 from schema.types.node import Node
 from schema.types.seat import name_of_side
 from schema.types.words import (
@@ -213,6 +214,12 @@ class Exhibit(Node):
     )
     findings: list[ExhibitFinding] = read.many(
         FINDINGS.c.exhibit_id == EXHIBITS.c.id, order=(FINDINGS.c.at, FINDINGS.c.id), typical=3
+    )
+    erasures: list[Erasure] = read.many(
+        ERASURES.c.exhibit_id == EXHIBITS.c.id,
+        order=(ERASURES.c.asked_at, ERASURES.c.id),
+        typical=1,
+        description="What was erased of it, when and on what ground.",
     )
     tracking: list[TrackingEvent] | None = read.json(
         _examined(EXAMINATIONS.c.tracking),

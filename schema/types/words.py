@@ -9,10 +9,12 @@ from typing import Final, cast
 import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
+from evidence.tombstone import Ground as ErasureGround
 from odr.findings.kinds import FindingKind, GroundName, Strength
 from odr.models.states import (
     Channel,
     Direction,
+    ErasureState,
     InsuranceState,
     NeutralKind,
     ObligationState,
@@ -35,6 +37,8 @@ LISTS: Final[tuple[type[StrEnum], ...]] = (
     Channel,
     ClockKind,
     Direction,
+    ErasureGround,
+    ErasureState,
     ExhibitKind,
     Fact,
     FindingKind,
@@ -59,7 +63,11 @@ LISTS: Final[tuple[type[StrEnum], ...]] = (
     Strength,
     Window,
 )
-_NAMES: Final[dict[type[StrEnum], str]] = {CaseState: "CaseState", ClockKind: "ClockKind"}
+_NAMES: Final[dict[type[StrEnum], str]] = {
+    CaseState: "CaseState",
+    ClockKind: "ClockKind",
+    ErasureGround: "ErasureGround",
+}
 
 
 def show(kind: type[StrEnum], name: str = "") -> None:
@@ -81,6 +89,8 @@ __all__ = [
     "Channel",
     "ClockKind",
     "Direction",
+    "ErasureGround",
+    "ErasureState",
     "ExhibitKind",
     "Fact",
     "FindingKind",

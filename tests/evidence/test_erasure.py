@@ -66,7 +66,7 @@ def test_a_tombstone_lacks_nothing(name):
 
 def test_every_ground_has_its_source():
     assert set(SOURCES) == set(Ground)
-    assert all(ground.source for ground in Ground)
+    assert all(ground.meaning for ground in Ground)
 
 
 async def bury(engine, case, erased: Erased, stream: UUID | None = None) -> int:

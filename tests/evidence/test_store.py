@@ -123,6 +123,29 @@ async def test_a_retained_object_does_not_go(store: Store):
     assert await read(store, one) == BYTES
 
 
+async def test_an_object_under_a_legal_hold_does_not_go_before_the_hold_is_lifted(store: Store):
+    one = await put(store, new_key(), BYTES)
+    for _ in range(2):
+        await store.hold(one.key, one.version, on=True)
+        with pytest.raises(Retained):
+            await store.delete(one.key, one.version, now=NOW + timedelta(days=9999))
+    assert await read(store, one) == BYTES
+    for _ in range(2):
+        await store.hold(one.key, one.version, on=False)
+    await store.delete(one.key, one.version, now=NOW)
+    with pytest.raises(NotStored):
+        await store.hold(one.key, one.version, on=True)
+
+
+async def test_a_hold_and_a_retention_stand_for_themselves(store: Store):
+    one = await put(store, new_key(), BYTES)
+    await store.retain(one.key, one.version, NOW.replace(microsecond=0) + timedelta(hours=1))
+    await store.hold(one.key, one.version, on=True)
+    await store.hold(one.key, one.version, on=False)
+    with pytest.raises(Retained):
+        await store.delete(one.key, one.version, now=NOW)
+
+
 async def test_retention_grows_and_never_shrinks(store: Store):
     one = await put(store, new_key(), BYTES)
     until = NOW.replace(microsecond=0) + timedelta(hours=1)

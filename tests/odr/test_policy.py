@@ -15,12 +15,15 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
 from evidence.deposit import Declared
+from evidence.tombstone import Ground
 from infra import database as db
 from odr import (
     claims,
+    erasures,
     examinations,
     exhibits,
     hearings,
+    holds,
     ids,
     messages,
     neutrals,
@@ -42,6 +45,7 @@ from odr.models.dialogue import (
     Upload,
 )
 from odr.models.findings import Examination, ExhibitFinding
+from odr.models.keeping import Erasure, LegalHold
 from odr.models.money import InsuranceClaim
 from odr.models.people import Token
 from odr.models.states import Channel, InsuranceState
@@ -186,6 +190,22 @@ class Town:
             )
             await conn.execute(insert(InsuranceClaim).values(claim.model_dump()))
 
+    async def forget(self, case):
+        """An exhibit of each room is erased, another is asked for, then the case is held."""
+        columns, people = Exhibit.__table__.c, self.people
+        of_case = select(columns.id).where(columns.case_id == case, columns.side == Side.CLAIMANT)
+        ordered = of_case.order_by(columns.channel, columns.number)
+        async with self.desk.engine.connect() as conn:
+            given = list((await conn.execute(ordered)).scalars())
+        for exhibit in given:
+            asked = await self.act(
+                people.operator, exhibit, erasures.ask, exhibit, Ground.COURT_ORDER, "A judgment."
+            )
+            if exhibit != given[-1]:
+                await self.act(people.second_operator, asked, erasures.approve, asked)
+                await erasures.destroy(self.desk, asked)
+        await self.act(people.operator, case, holds.place, case, "Another judgment.")
+
     async def token(self, viewer, organisation):
         async with self.desk.work(viewer, organisation) as work:
             made = await tokens.create(work, organisation, name="shop", scopes=["read", "act"])
@@ -250,6 +270,7 @@ async def settled(engine, folder):
     for at, neutral in enumerate((*people.mediators, *people.arbitrators)):
         made.viewers[f"on the roster {at}"] = neutral
     made.heard = heard
+    await made.forget(heard)
     return made
 
 
@@ -269,6 +290,8 @@ def filters():
     made[Notice] = policy.sees_notice()
     made[Upload] = policy.sees_upload()
     made[Token] = policy.sees_token()
+    made[Erasure] = policy.sees_erasure()
+    made[LegalHold] = policy.sees_legal_hold()
     return made
 
 

@@ -26,6 +26,7 @@ EXAMPLES = {
     errors.Invalid: errors.Invalid(
         ("terms", "items", 0, "amount_minor"), "above_order", maximum=12_900
     ),
+    errors.Gone: errors.Gone(ground="court_order", at=datetime(2026, 11, 23, tzinfo=UTC)),
     errors.TooMuch: errors.TooMuch(limit="open_offers", maximum=1),
     errors.Unfunded: errors.Unfunded(account="bond"),
     errors.Unavailable: errors.Unavailable("database"),

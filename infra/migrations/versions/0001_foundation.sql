@@ -869,6 +869,38 @@ CREATE TABLE rulings (
 
 CREATE INDEX rulings_by_case ON rulings (case_id);
 
+CREATE TABLE legal_holds (
+    id UUID NOT NULL,
+    case_id UUID NOT NULL,
+    reason TEXT NOT NULL CONSTRAINT reason_length CHECK (char_length(reason) <= 2000),
+    until TIMESTAMP WITH TIME ZONE,
+    placed_by UUID NOT NULL,
+    placed_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    lifted_by UUID,
+    lifted_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (id),
+    CONSTRAINT until CHECK (until > placed_at),
+    FOREIGN KEY(case_id) REFERENCES cases (id),
+    FOREIGN KEY(placed_by) REFERENCES accounts (id),
+    FOREIGN KEY(lifted_by) REFERENCES accounts (id)
+);
+
+CREATE INDEX legal_holds_by_case ON legal_holds (case_id);
+
+CREATE INDEX legal_holds_ending ON legal_holds (until) WHERE lifted_at IS NULL;
+
+CREATE TABLE retentions (
+    case_id UUID NOT NULL,
+    kind VARCHAR(40) NOT NULL,
+    due TIMESTAMP WITH TIME ZONE NOT NULL,
+    done_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (case_id),
+    FOREIGN KEY(case_id) REFERENCES cases (id),
+    CONSTRAINT retention_class CHECK (kind IN ('insured', 'paid', 'unpaid'))
+);
+
+CREATE INDEX retentions_due ON retentions (due) WHERE done_at IS NULL;
+
 CREATE TABLE obligations (
     id UUID NOT NULL,
     case_id UUID NOT NULL,
@@ -1115,6 +1147,39 @@ CREATE TABLE exhibit_findings (
 
 CREATE INDEX exhibit_findings_by_case ON exhibit_findings (case_id);
 
+CREATE TABLE erasures (
+    id UUID NOT NULL,
+    case_id UUID NOT NULL,
+    exhibit_id UUID NOT NULL,
+    ground VARCHAR(40) NOT NULL,
+    words BOOLEAN NOT NULL,
+    reason TEXT NOT NULL CONSTRAINT reason_length CHECK (char_length(reason) <= 2000),
+    state VARCHAR(40) NOT NULL,
+    asked_by UUID,
+    asked_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    decided_by UUID,
+    decided_at TIMESTAMP WITH TIME ZONE,
+    done_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (id),
+    CONSTRAINT second_person CHECK (asked_by IS DISTINCT FROM decided_by OR asked_by IS NULL OR state = 'declined'),
+    CONSTRAINT done CHECK ((state = 'done') = (done_at IS NOT NULL)),
+    CONSTRAINT decided CHECK ((state = 'asked') = (decided_at IS NULL)),
+    FOREIGN KEY(case_id) REFERENCES cases (id),
+    FOREIGN KEY(exhibit_id) REFERENCES exhibits (id),
+    CONSTRAINT erasure_ground CHECK (ground IN ('gdpr_17_1_a', 'gdpr_17_1_b', 'gdpr_17_1_c', 'gdpr_17_1_d', 'gdpr_17_1_e', 'gdpr_17_1_f', 'court_order', 'retention_over', 'unlawful_content')),
+    CONSTRAINT erasure_state CHECK (state IN ('asked', 'granted', 'done', 'declined')),
+    FOREIGN KEY(asked_by) REFERENCES accounts (id),
+    FOREIGN KEY(decided_by) REFERENCES accounts (id)
+);
+
+CREATE INDEX erasures_asked ON erasures (asked_at) WHERE state = 'asked';
+
+CREATE INDEX erasures_by_case ON erasures (case_id);
+
+CREATE INDEX erasures_by_exhibit ON erasures (exhibit_id);
+
+CREATE UNIQUE INDEX one_erasure_of_an_exhibit ON erasures (exhibit_id) WHERE state IN ('asked','granted');
+
 CREATE TABLE rail_events (
     rail VARCHAR(20) NOT NULL,
     event_id VARCHAR(100) NOT NULL,
@@ -1152,6 +1217,16 @@ CREATE INDEX answers_by_case ON exhibit_answers (case_id);
 
 CREATE INDEX answers_by_finding ON exhibit_answers (finding_id) WHERE finding_id IS NOT NULL;
 
+CREATE TABLE tombstones (
+    stream_id UUID NOT NULL,
+    sequence INTEGER NOT NULL,
+    erasure_id UUID NOT NULL,
+    PRIMARY KEY (stream_id, sequence),
+    FOREIGN KEY(erasure_id) REFERENCES erasures (id)
+);
+
+CREATE INDEX tombstones_by_erasure ON tombstones (erasure_id);
+
 GRANT SELECT, INSERT, UPDATE ON accounts TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON acts TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON answers TO concord_app;
@@ -1162,12 +1237,14 @@ GRANT SELECT, INSERT, UPDATE ON caucus_messages TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON claims TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON clocks TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON covers TO concord_app;
+GRANT SELECT, INSERT, UPDATE ON erasures TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON examinations TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON exhibit_answers TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON exhibit_findings TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON exhibits TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON idempotency TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON insurance_claims TO concord_app;
+GRANT SELECT, INSERT, UPDATE ON legal_holds TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON memberships TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON messages TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON neutrals TO concord_app;
@@ -1185,6 +1262,7 @@ GRANT SELECT, INSERT, UPDATE ON payouts TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON proposals TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON rail_events TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON readings TO concord_app;
+GRANT SELECT, INSERT, UPDATE ON retentions TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON ruling_citations TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON ruling_findings TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON ruling_unrelied TO concord_app;
@@ -1196,6 +1274,7 @@ GRANT SELECT, INSERT, UPDATE ON shipments TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON sign_in_links TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON sign_in_requests TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON tokens TO concord_app;
+GRANT SELECT, INSERT, UPDATE ON tombstones TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON upload_pieces TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON uploads TO concord_app;
 
@@ -2087,6 +2166,12 @@ SELECT pg_temp.wall(computed, format(
     'EXISTS (SELECT FROM exhibits e WHERE e.id = %I.exhibit_id)', computed))
 FROM unnest(ARRAY['examinations', 'exhibit_findings']) AS computed;
 
+-- What is asked for is the operator's; what was erased is known to whoever saw it.
+SELECT pg_temp.wall('erasures', $$(SELECT viewer_operator()) OR state IN ('granted', 'done')
+    AND EXISTS (SELECT FROM exhibits e WHERE e.id = erasures.exhibit_id)$$);
+SELECT pg_temp.wall('legal_holds', $$(SELECT viewer_operator()) OR $$
+    || pg_temp.seated('legal_holds', $$'record'$$));
+
 -- A receipt, or the length of a stream, would betray what was said behind a wall.
 SELECT pg_temp.wall('vault_receipts', $$EXISTS (
     SELECT FROM acts a WHERE a.stream_id = vault_receipts.stream AND a.sequence = vault_receipts.seq
@@ -2113,7 +2198,7 @@ GRANT SELECT ON
     examinations, exhibit_findings,
     rulings, ruling_findings, ruling_citations, ruling_unrelied,
     obligations, payouts, insurance_claims, vault_receipts, vault_streams,
-    vault_inspections, vault_derivatives
+    vault_inspections, vault_derivatives, erasures, legal_holds
 TO concord_reader;
 GRANT SELECT (id, account_id, organisation_id, name, scopes, created, expires, revoked)
     ON tokens TO concord_reader;
@@ -2131,10 +2216,19 @@ CREATE TRIGGER acts_never_emptied BEFORE TRUNCATE ON acts
 ALTER TABLE acts ENABLE ALWAYS TRIGGER acts_only_grow;
 ALTER TABLE acts ENABLE ALWAYS TRIGGER acts_never_emptied;
 
--- What was found stands, and so do the answers to it.
+-- What was found stands, and so do the answers to it; its grounds go with the file.
 CREATE FUNCTION public.findings_only_grow() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF NEW.grounds = '[]' AND to_jsonb(NEW) - 'grounds' = to_jsonb(OLD) - 'grounds'
+           AND NOT EXISTS (
+            SELECT FROM public.exhibits e JOIN public.vault_blobs b ON b.id = e.blob_id
+            WHERE e.id = OLD.exhibit_id AND b.wrapped_key IS NOT NULL)
+        THEN
+            RETURN NEW;
+        END IF;
+    END IF;
     RAISE EXCEPTION 'findings only grow' USING ERRCODE = 'restrict_violation';
 END $$;
 CREATE TRIGGER findings_only_grow BEFORE UPDATE OR DELETE ON exhibit_findings
