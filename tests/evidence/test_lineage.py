@@ -1,6 +1,7 @@
 """From one trusted key to all keys of a bundle's logs, by what the logs told of them."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -10,7 +11,7 @@ from evidence import report as reports
 from evidence.dating import Outside
 from evidence.store import DirectoryStore
 from infra import rotation
-from tests.evidence.cases import files_of, pack
+from tests.evidence.cases import files_of, pack, place
 from tests.evidence.test_log import LOG, NOON, append, drain, over
 from tests.evidence.test_rotation import signing
 from tests.servers import tsa
@@ -217,6 +218,27 @@ async def test_a_receipt_of_a_compromised_key_needs_its_proof(rotated, tmp_path)
     report = verify.verify(pack(files, tmp_path / "late.zip"), [new], outside=outside)
     (found,) = report.findings
     assert found.where.endswith("receipts/000001.note")
+
+
+async def test_a_stream_that_is_not_the_logs_own_tells_no_keys(rotated, tmp_path):
+    evil = keys.local_signer(LOG, bytes(32)).key
+    said = {"keys": [str(evil), str(rotated.sets[-1][0])], "receipts": []}
+    rotated.stream = uuid4()
+    async with rotated.engine.begin() as conn:
+        await rotated.vault.begin(conn, rotated.stream, act="say", body=said, at=rotated.now)
+    await rotated.start()
+    files = files_of(await rotated.written())
+    for name in [one for one in files if one.startswith("data/history/")]:
+        del files[name]
+    for kind, part in (
+        ("entries", "entry.json"),
+        ("bodies", "body.json"),
+        ("salts", "salt.hex"),
+        ("proofs", "tlog-proof"),
+    ):
+        files[f"data/history/0/000000.{part}"] = files[place(rotated.stream, kind, 0)]
+    report = verify.verify(pack(files, tmp_path / "posing.zip"), [rotated.sets[-1][0]])
+    assert any("another place in the log" in one.what for one in report.findings)
 
 
 def test_a_statement_is_written_in_one_way():
