@@ -29,6 +29,7 @@ PEOPLE: Final[dict[Act, Callable[..., Any]]] = {
     Act.ACKNOWLEDGE: claims.acknowledge,
     Act.ACCEPT_CLAIM: claims.accept_claim,
     Act.CONTEST: claims.contest,
+    Act.MODIFY_CLAIM: claims.modify_claim,
     Act.WITHDRAW: claims.withdraw,
     Act.MAKE_OFFER: offers.make_offer,
     Act.MAKE_COUNTER_OFFER: offers.make_counter_offer,
@@ -89,7 +90,6 @@ WITHIN: Final = {
 
 NOT_IMPLEMENTED: Final = frozenset(
     {
-        Act.MODIFY_CLAIM,
         Act.FILE_COUNTERCLAIM,
         Act.REQUEST_SET_ASIDE,
         Act.GRANT_SET_ASIDE,

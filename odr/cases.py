@@ -160,7 +160,8 @@ class Entry:
     ``said`` goes into the private body of the vault's entry; ``shown`` is what the timeline needs;
     ``tell`` are the roles that get a notice (None: everybody who can read the channel). ``blob`` is
     the file that belongs to the act; ``closes_record`` freezes the record's root before it;
-    ``restarts_stage_clock`` lets the window of the state in which the case stays run anew.
+    ``restarts_stage_clock`` lets the window of the state in which the case stays run anew;
+    ``changes`` are running clocks with what they are from now on.
     """
 
     said: Mapping[str, Any] = field(default_factory=dict)
@@ -173,6 +174,7 @@ class Entry:
     blob: Blob | None = None
     closes_record: bool = False
     restarts_stage_clock: bool = False
+    changes: Sequence[Slot] = ()
 
 
 def _row(found: RowMapping) -> Case:
@@ -350,8 +352,8 @@ async def advance(work: Work, held: Held, entry: Entry) -> Held:
     start = [held.slot(work.noticed, clock) for clock in entry.start]
     stage = _stage_clock(work, held, entry) if moves or entry.restarts_stage_clock else None
     start += [stage] if stage and moves else []
-    restarted = stage if entry.restarts_stage_clock else None
-    clocks = {"clocks": [*start, restarted] if restarted else start}
+    changed = [*entry.changes, *([stage] if stage and not moves else [])]
+    clocks = {"clocks": [*start, *changed]}
     appended_at = await _append(work, held, entry, role, clocks)
     outcome = _outcome(held)
     outlive = _OUTLIVE_THE_DECISION if _decides(row) else _OUTLIVE_A_MOVE
@@ -386,8 +388,8 @@ async def advance(work: Work, held: Held, entry: Entry) -> Held:
             **appended_at,
         },
     )
-    if restarted:
-        await deadlines.restart(work.conn, case.id, restarted)
+    for each in changed:
+        await deadlines.restart(work.conn, case.id, each)
     if moves:
         await _leave(work, held)
     moved = case.model_copy(update={"state": row.target, "version": version, "outcome": outcome})

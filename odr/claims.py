@@ -1,4 +1,4 @@
-"""The claim: filed, acknowledged, accepted, contested, withdrawn; and what silence leads to."""
+"""The claim: filed, changed, acknowledged, accepted, contested, withdrawn; what silence does."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ from sqlmodel import col
 
 from odr import (
     cases,
+    deadlines,
     exhibits,
     ids,
     journal,
@@ -22,7 +23,7 @@ from odr import (
     terms,
 )
 from odr.cases import Entry, Held
-from odr.deadlines import Start
+from odr.deadlines import Slot, Start
 from odr.errors import Conflict, Invalid, NotFound
 from odr.exhibits import Given
 from odr.models.cases import Answer, Case, Claim, Seat
@@ -30,6 +31,7 @@ from odr.models.states import Channel
 from odr.models.trade import Order
 from odr.money import Money
 from odr.orders import Bought
+from odr.procedure import clocks as timers
 from odr.procedure import table
 from odr.procedure.acts import Act, Role
 from odr.procedure.clocks import Clock
@@ -205,13 +207,80 @@ async def _hold_in_escrow(work: Work, case: Case, bought: Bought) -> None:
 
 async def wanted(work: Work, case_id: UUID) -> Terms:
     """The terms of the claim as it stands."""
-    statement = (
-        select(col(Claim.terms))
-        .where(col(Claim.case_id) == case_id)
-        .order_by(col(Claim.version).desc())
-        .limit(1)
+    return terms.from_json((await _latest(work, case_id)).terms)
+
+
+async def _latest(work: Work, case_id: UUID) -> Claim:
+    """The claim as it stands."""
+    columns = Claim.__table__.c  # type: ignore[attr-defined]  # SQLModel gives every table class its Table
+    statement = select(*columns).where(columns.case_id == case_id)
+    latest = statement.order_by(columns.version.desc()).limit(1)
+    return Claim(**(await work.conn.execute(latest)).mappings().one())
+
+
+async def modify_claim(
+    work: Work, case_id: UUID, *, statement: str, wanted: Terms, version: int | None = None
+) -> UUID:
+    """Change what is claimed on the same order for the same reason; the version's id.
+
+    Who has to answer more is given the whole window again: that of the answer, or after one that
+    of negotiation. A claim that stays as high or falls leaves the window as it is.
+    """
+    held = await cases.hold(work, case_id, Act.MODIFY_CLAIM, version=version)
+    text_within(statement, ("statement",), held.rulebook.limits.statement_characters)
+    bought = await orders.bought(work.conn, held.case.order_id)
+    orders.check(bought, wanted, held.rulebook, reason=Reason(held.case.reason), claim=True)
+    before, given = await _latest(work, case_id), terms.to_json(wanted)
+    if (before.statement, before.terms) == (statement, given):
+        raise Invalid(("terms",), "unchanged")
+    claimed = terms.to_buyer(wanted).amount_minor
+    changed = Claim(
+        id=work.result,
+        case_id=case_id,
+        version=before.version + 1,
+        reason=Reason(before.reason),
+        statement=statement,
+        terms=given,
+        amount_minor=claimed,
+        at=work.at,
     )
-    return terms.from_json((await work.conn.execute(statement)).scalar_one())
+    await work.conn.execute(insert(Claim).values(changed.model_dump()))
+    await work.conn.execute(
+        update(Case).where(col(Case.id) == case_id).values(claimed_minor=claimed)
+    )
+    entry = Entry(
+        said={"version": changed.version, "statement": statement, "terms": given},
+        shown={"claim": changed.version, **amount_of(wanted)},
+        changes=(await _window(work, held, claimed),),
+    )
+    await cases.advance(work, held, entry)
+    await _hold_again(work, held.case, bought, changed)
+    return changed.id
+
+
+async def _window(work: Work, held: Held, claimed: int) -> Slot:
+    """The running window with the new amount at stake; anew where that has grown."""
+    clock = timers.STAGE_CLOCKS[held.case.state]
+    runs = await deadlines.running(work.conn, held.id, clock)
+    more = claimed > held.case.claimed_minor
+    starts, due = (work.noticed, None) if more else (runs.starts, runs.due)
+    return held.slot(starts, Start(clock, held.id, runs.side, claimed, due))
+
+
+async def _hold_again(work: Work, case: Case, bought: Bought, changed: Claim) -> None:
+    """Keep in escrow what is claimed now, in place of what was claimed before."""
+    if case.claimant_party is not Party.BUYER:
+        return
+    holds = [
+        each for each in await ledger.open_holds(work.conn, case.id) if each.code == "claim_held"
+    ]
+    lines = [line for hold in holds for line in journal.claim_dropped(changed.id, case.id, hold.id)]
+    free = bought.escrow + sum(hold.amount.amount_minor for hold in holds)
+    if (amount := min(changed.amount_minor, free)) > 0:
+        kept = Money(amount, case.currency)
+        lines += journal.claim_held(changed.id, bought.trade, case.id, kept)
+    if lines:
+        await ledger.book(work.conn, lines, opening=[journal.payable(case.id, case.currency)])
 
 
 async def acknowledge(work: Work, case_id: UUID, *, version: int | None = None) -> None:

@@ -95,8 +95,17 @@ async def start(conn: AsyncConnection, case_id: UUID, given: Slot) -> None:
     )
 
 
+async def running(conn: AsyncConnection, case_id: UUID, clock: Clock) -> RunningClock:
+    """The running clock of its kind in a case that has exactly one."""
+    columns = RunningClock.__table__.c  # type: ignore[attr-defined]  # SQLModel gives every table class its Table
+    statement = select(*columns).where(
+        columns.case_id == case_id, columns.clock == clock, columns.state == ClockState.RUNNING
+    )
+    return RunningClock(**(await conn.execute(statement)).mappings().one())
+
+
 async def restart(conn: AsyncConnection, case_id: UUID, given: Slot) -> None:
-    """Let a clock that runs begin anew, with the instants of ``given``."""
+    """Let a clock that runs have the instants and the amount of ``given``."""
     await conn.execute(
         update(RunningClock)
         .where(

@@ -14,7 +14,7 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import col
 
-from odr.models.cases import Appointment, Case, RunningClock, Seat
+from odr.models.cases import Appointment, Case, Claim, RunningClock, Seat
 from odr.models.dialogue import Exhibit, ExhibitAnswer, Offer, Proposal
 from odr.models.findings import ExhibitFinding
 from odr.models.money import Obligation, Payout
@@ -180,6 +180,11 @@ def _measured() -> ColumnElement[Any]:
         _neutral().scalar_subquery(),
         "proposals",
         _proposals().scalar_subquery(),
+        "claims",
+        select(func.count())
+        .select_from(Claim)
+        .where(col(Claim.case_id) == col(Case.id))
+        .scalar_subquery(),
         "seller_answers",
         col(Case.claimant_party) == Party.BUYER,
     ]
@@ -215,6 +220,7 @@ def holding(
     claimant, respondent = measures["claimant"], measures["respondent"]
 
     mark(Fact.NOT_ACKNOWLEDGED, not respondent["seat"]["acknowledged"])
+    mark(Fact.MODIFICATIONS_LEFT, measures["claims"] <= rulebook.caps.modifications)
     kinds = {ExhibitKind(kind) for kind in claimant["exhibits"]["kinds"] or ()}
     grantable = measures["seller_answers"] and rulebook.has_minimum(reason, kinds)
     held.add(Fact.DEFAULT_GRANTABLE if grantable else Fact.DEFAULT_NOT_GRANTABLE)

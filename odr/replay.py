@@ -90,6 +90,8 @@ class Replay:
         self._step(entry, before, after)
         if entry.act is Act.FILE:
             self._file(entry)
+        if entry.act is Act.MODIFY_CLAIM:
+            self._claim(entry, entry.said["version"])
         side = self._side(entry)
         self._act(entry, before, after, side)
         if entry.role is Role.CLOCK:
@@ -173,7 +175,6 @@ class Replay:
             "rulebook_digest": bytes.fromhex(said["rulebook_digest"]),
             "currency": said["terms"]["currency"],
             "reason": said["reason"],
-            "claimed_minor": traces.amount(said["terms"]),
             "filed_at": entry.at,
             "entered_at": entry.at,
             "closed_at": None,
@@ -181,17 +182,24 @@ class Replay:
             "record_root": None,
             "record_size": None,
         }
-        self.rows.put(
-            "claims",
-            1,
-            reason=said["reason"],
-            statement=said["statement"],
-            terms=said["terms"],
-            amount_minor=traces.amount(said["terms"]),
-            at=entry.at,
-        )
+        self._claim(entry, 1)
         for side in _SIDES:
             self.rows.put("parties", side, since=entry.at, **dict.fromkeys(PARTY_MARKS))
+
+    def _claim(self, entry: Entry, version: int) -> None:
+        """A version of the claim; the last one holds."""
+        said = entry.said
+        claimed = traces.amount(said["terms"])
+        self._case["claimed_minor"] = claimed
+        self.rows.put(
+            "claims",
+            version,
+            reason=self._case["reason"],
+            statement=said["statement"],
+            terms=said["terms"],
+            amount_minor=claimed,
+            at=entry.at,
+        )
 
     def _move(self, entry: Entry, before: State, after: State) -> None:
         """What a move ends: seats, appointments, the clocks that do not outlive it."""

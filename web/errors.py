@@ -34,6 +34,7 @@ CODES: Final[Mapping[str, str]] = {
     "exhibit_left_out": "Every exhibit is either relied on or named as not relied on, with why.",
     "unknown_exhibit": "There is no such exhibit in the record.",
     "dismissed_without_terms": "A claim that is dismissed has no terms.",
+    "unchanged": "Nothing is changed by this.",
     "answered_already": "You have answered this already.",
     "own_exhibit": "This is your own exhibit.",
     "released_already": "It is released already.",

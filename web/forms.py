@@ -71,6 +71,20 @@ FORMS: Final[Mapping[Act, Form]] = {
         ),
         button="Contest the claim",
     ),
+    Act.MODIFY_CLAIM: Form(
+        fields=(
+            Field(
+                name="statement",
+                kind="area",
+                label="What happened",
+                help="All of it, as it shall stand. If you ask for more, the other side's window"
+                " runs anew.",
+                longest=20000,
+            ),
+            Field(name="terms", kind="terms", label="What you want"),
+        ),
+        button="Change the claim",
+    ),
     Act.WITHDRAW: Form(fields=(_REASON,), button="Withdraw the claim", danger=True),
     Act.MAKE_OFFER: Form(fields=(_TERMS, _MESSAGE), button="Make the offer"),
     Act.MAKE_COUNTER_OFFER: Form(fields=(_TERMS, _MESSAGE), button="Make the counter-offer"),

@@ -1,4 +1,4 @@
-"""The claim: filed, acknowledged, accepted, contested, withdrawn."""
+"""The claim: filed, changed, acknowledged, accepted, contested, withdrawn."""
 
 from typing import Annotated
 from uuid import UUID
@@ -14,6 +14,8 @@ from schema.mutations import desk
 from schema.mutations.acts import CasePayload, act
 from schema.mutations.desk import CaseInput, Info, Input, TermsInput
 from schema.mutations.exhibits import ExhibitInput, given
+from schema.reader import declaration as read
+from schema.types.claim import Claim
 from schema.types.words import Reason
 
 
@@ -64,6 +66,23 @@ class ContestInput(CaseInput):
 @strawberry.type
 class ContestPayload(CasePayload):
     """The case."""
+
+
+@strawberry.input(description=Act.MODIFY_CLAIM.meaning)
+class ModifyClaimInput(CaseInput):
+    """The whole claim as it shall be; its reason stays."""
+
+    statement: str = strawberry.field(description="What happened.")
+    terms: TermsInput = strawberry.field(
+        description="What is wanted; more than before lets the other side's window run anew."
+    )
+
+
+@strawberry.type
+class ModifyClaimPayload(CasePayload):
+    """The claim as it stands now."""
+
+    claim: Claim | None = read.key()
 
 
 @strawberry.input(description=Act.WITHDRAW.meaning)
@@ -148,6 +167,25 @@ class ClaimActs:
             ),
         )
         return ContestPayload(case=done.case, user_errors=done.errors)
+
+    @act(Act.MODIFY_CLAIM)
+    async def modify_claim(
+        self, info: Info, input_: Annotated[ModifyClaimInput, strawberry.argument(name="input")]
+    ) -> ModifyClaimPayload:
+        """Put another version in the claim's place."""
+        done = await desk.in_case(
+            info,
+            Act.MODIFY_CLAIM,
+            input_,
+            lambda work, case: claims.modify_claim(
+                work,
+                case,
+                statement=input_.statement,
+                wanted=desk.terms_of(input_.terms),
+                version=input_.expected_version,
+            ),
+        )
+        return ModifyClaimPayload(case=done.case, claim=done.result, user_errors=done.errors)
 
     @act(Act.WITHDRAW)
     async def withdraw(

@@ -39,8 +39,12 @@ _CLOCKS: Final[Mapping[_Act, tuple[_Clock, ...]]] = {
 """The slot clock that an act must beat; any other act has the time of its stage."""
 
 _TERMS: Final = frozenset(
-    {_Act.FILE, _Act.MAKE_OFFER, _Act.MAKE_COUNTER_OFFER, _Act.PROPOSE_TERMS, _Act.RULE}
+    {
+        *(_Act.FILE, _Act.MODIFY_CLAIM, _Act.MAKE_OFFER, _Act.MAKE_COUNTER_OFFER),
+        *(_Act.PROPOSE_TERMS, _Act.RULE),
+    }
 )
+_CLAIMS: Final = frozenset({_Act.FILE, _Act.MODIFY_CLAIM})
 _NAME_MAX: Final = 200
 _TEXT_MAX: Final = 4000
 _STATES: Final = {state.value: state for state in _State}
@@ -49,6 +53,7 @@ Resolver = TypeVar("Resolver", bound=Callable[..., Any])
 Longest = Callable[[Limits], int]
 _TEXTS: Final[Mapping[_Act, Mapping[str, Longest]]] = {
     _Act.FILE: {"statement": lambda limits: limits.statement_characters},
+    _Act.MODIFY_CLAIM: {"statement": lambda limits: limits.statement_characters},
     _Act.CONTEST: {"statement": lambda limits: limits.statement_characters},
     _Act.WITHDRAW: {"reason": lambda _: _TEXT_MAX},
     _Act.MAKE_OFFER: {"message": lambda _: offers.MESSAGE_MAX},
@@ -135,7 +140,7 @@ class ActBounds:
         """List the remedies with their highest amounts."""
         if self.of_act not in _TERMS:
             return []
-        claim = self.of_act is _Act.FILE
+        claim = self.of_act in _CLAIMS
         return self.standing.goods.bounds(self.standing.book, self.standing.reason, claim=claim)
 
     @_field("The longest texts.")

@@ -8,7 +8,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from odr import numbers
+from odr import money, numbers
 from odr.errors import Invalid, NotFound, Refused
 from odr.procedure.acts import Act
 from web import errors, forms, reading, session, uploads
@@ -58,8 +58,25 @@ async def _page(
         wrong=wrong,
         given=_Given(given or {}),
         nothing=_Given(),
+        started=_started(case),
         voucher=forms.VOUCHER,
     )
+
+
+def _started(case: dict[str, Any]) -> dict[str, "_Given"]:
+    """What forms hold at first, where it is not nothing: a claim is changed from what it is."""
+    claim = case["claim"]
+    if claim is None:
+        return {}
+    held = _Given(statement=claim["statement"])
+    for n, item in enumerate(claim["terms"]["items"][: forms.ROWS]):
+        held[f"terms-{n}-remedy"] = item["remedy"]
+        if item["amount"] is not None:
+            amount = money.Money(item["amount"]["amountMinor"], item["amount"]["currency"])
+            held[f"terms-{n}-amount"] = str(amount.decimal)
+        held[f"terms-{n}-line"] = str(item["orderLine"] or "")
+        held[f"terms-{n}-note"] = item["note"] or ""
+    return {Act.MODIFY_CLAIM.name: held}
 
 
 class _Given(dict[str, Any]):

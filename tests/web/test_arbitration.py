@@ -1,0 +1,32 @@
+"""The forms of the acts of arbitration, and of a claim that is changed, by posting them."""
+
+import contextlib
+
+import pytest
+
+from tests.web.stages import Stages
+
+
+@pytest.fixture
+def stages(site):
+    with contextlib.ExitStack() as stack:
+        yield Stages(site, stack)
+
+
+def _page(stages, viewer, number):
+    return stages._browser(viewer).get(f"/cases/{number}").text
+
+
+def test_a_claim_is_changed_by_its_form(stages, site):
+    buyer, number = site.people.buyer, stages.number("filed")
+    form = (
+        _page(stages, buyer, number).partition('id="act-modify_claim"')[2].partition("</form>")[0]
+    )
+    assert '<option value="FULL_REFUND" selected>' in form
+    assert 'value="129.00"' in form
+    given = {"terms-0-remedy": "PARTIAL_REFUND", "terms-0-amount": "70"}
+    stages._post(buyer, number, "modify_claim", statement="It has a scratch.", **given)
+    page = _page(stages, site.people.seller, number)
+    assert "It has a scratch." in page
+    assert "As it was from" in page
+    assert "€70.00" in page
