@@ -261,7 +261,7 @@ class VaultBlob(SQLModel, table=True):
 
 
 class VaultRetiredKey(SQLModel, table=True):
-    """A key-encryption key under which no blob's key may be any more (evidence/rewrapping.py)."""
+    """A key-encryption key under which no key may be any more (evidence/rewrapping.py)."""
 
     __tablename__: ClassVar[Any] = "vault_retired_keys"
 

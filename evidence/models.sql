@@ -129,7 +129,9 @@ CREATE TRIGGER vault_blobs_guard BEFORE UPDATE OR DELETE ON vault_blobs
     FOR EACH ROW EXECUTE FUNCTION vault_blobs_guard();
 
 -- No key is wrapped under a key-encryption key that was retired: it may be destroyed already.
-CREATE FUNCTION vault_blobs_under_living_keys() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Every table that keeps wrapped keys has this trigger, whose table it ever is: by it
+-- evidence/rewrapping.py finds them. Their columns are id (a uuid), wrapped_key and key_id.
+CREATE FUNCTION vault_under_living_keys() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.wrapped_key IS NOT NULL AND EXISTS (
         SELECT FROM vault_retired_keys k WHERE k.id = NEW.key_id)
@@ -139,8 +141,8 @@ BEGIN
     RETURN NEW;
 END $$;
 
-CREATE TRIGGER vault_blobs_under_living_keys BEFORE INSERT OR UPDATE OF wrapped_key, key_id
-    ON vault_blobs FOR EACH ROW EXECUTE FUNCTION vault_blobs_under_living_keys();
+CREATE TRIGGER vault_under_living_keys BEFORE INSERT OR UPDATE OF wrapped_key, key_id
+    ON vault_blobs FOR EACH ROW EXECUTE FUNCTION vault_under_living_keys();
 GRANT SELECT, INSERT ON vault_retired_keys TO concord_app;
 
 -- A likeness stands as long as its picture can be read; erasure takes both.

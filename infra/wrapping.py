@@ -3,10 +3,10 @@
 Rotation, in its order: ``new-wrapping-key`` adds a key to the file, and what runs takes it as soon
 as it meets it, at the latest from its next start; with a key-management service its own key is
 rotated, or another is named by CONCORD_KMS_KEY, and the service started again. ``rewrap-keys``
-brings every file's key, those of derived copies and the caucus key under the key that wraps now; it
-may be stopped at any moment and run again, also while people deposit files. When nothing is under
-the old key any more, ``retire-wrapping-key`` has the database refuse it and drops it from the file;
-one that a key-management service holds may then be destroyed there.
+brings every file's key, those of derived copies, of files under way and the caucus key under the
+key that wraps now; it may be stopped at any moment and run again, also while people deposit files.
+When nothing is under the old key any more, ``retire-wrapping-key`` has the database refuse it and
+drops it from the file; one that a key-management service holds may then be destroyed there.
 """
 
 import argparse
@@ -14,13 +14,13 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from typing import Final
-from uuid import UUID
 
 from sqlalchemy import text
 
 from evidence import keys as files
 from evidence import kms, rewrapping
 from evidence.errors import KeyMissing, Malformed
+from evidence.rewrapping import Progress
 from infra import keys, parts
 from infra.parts import Parts
 from infra.settings import Settings
@@ -60,14 +60,18 @@ async def rewrap(given: Sequence[str], settings: Settings) -> int:
 
 async def _rewrapped(made: Parts, size: int) -> tuple[int, list[str]]:
     changed, failed = 0, []
-    after: UUID | None = None
-    while True:
-        done = await rewrapping.batch(made.engine, made.keys.keyring, after, limit=size)
-        changed += done.changed
-        failed += [f"blob {blob}: {error}" for blob, error in done.failed]
-        if done.last is None:
-            return changed, failed
-        after = done.last
+    async with made.engine.connect() as conn:
+        tables = await rewrapping.tables(conn)
+    ring = made.keys.keyring
+    for table in tables:
+        done = Progress(None)
+        while True:
+            done = await rewrapping.batch(made.engine, ring, done.last, limit=size, of=table)
+            changed += done.changed
+            failed += [f"{table} {row}: {error}" for row, error in done.failed]
+            if done.last is None:
+                break
+    return changed, failed
 
 
 async def _left(made: Parts) -> dict[str, int]:

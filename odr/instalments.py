@@ -118,7 +118,7 @@ async def begin(
                 told=told,
                 received=0,
                 pieces=0,
-                key=wrapped.data,
+                wrapped_key=wrapped.data,
                 key_id=wrapped.key_id,
                 at=work.at,
                 expires_at=expires,
@@ -134,7 +134,7 @@ async def find(office: Office, viewer: Viewer, partial: UUID) -> Standing:
     row = await office.read(lambda conn: _row(conn, viewer, partial))
     if row is None:
         raise NotFound
-    if row.upload_id is None and (row.gone or (row.key is None and row.refusal is None)):
+    if row.upload_id is None and (row.gone or (row.wrapped_key is None and row.refusal is None)):
         raise Late(act=ACT, due=row.expires_at)
     return Standing(
         id=row.id,
@@ -209,13 +209,13 @@ async def _entered(
         raise Stale(expected=start, version=standing.received)
     if row.pieces >= PIECES_MAX:
         raise TooMuch(limit="upload_pieces", maximum=PIECES_MAX)
-    return await _opened(office, partial, Wrapped(row.key, row.key_id)), row.size
+    return await _opened(office, partial, Wrapped(row.wrapped_key, row.key_id)), row.size
 
 
 _ENTER: Final = text(
     "UPDATE partial_uploads SET writer = :writer WHERE id = :id AND account_id = :account"
-    " AND received = :start AND key IS NOT NULL AND expires_at > service_now()"
-    " RETURNING key, key_id, size, pieces"
+    " AND received = :start AND wrapped_key IS NOT NULL AND expires_at > service_now()"
+    " RETURNING wrapped_key, key_id, size, pieces"
 ).bindparams(bindparam("start", type_=BigInteger()), bindparam("writer", type_=Uuid()))
 
 
@@ -224,8 +224,8 @@ async def _opened(office: Office, partial: UUID, wrapped: Wrapped) -> Instalment
         return await instalment.go_on(office.vault.store, office.vault.keyring, partial, wrapped)
     except PartFailed as failed:
         raise Unavailable(failed.part) from failed
-    except KeyMissing as missing:  # retired meanwhile: what was begun is lost
-        raise NotFound from missing
+    except KeyMissing as missing:  # wrapped anew since it was read; the next time it opens
+        raise Unavailable("keys") from missing
 
 
 @dataclass(slots=True)
@@ -297,7 +297,7 @@ class _Taking:
 _COUNT: Final = text(
     "WITH counted AS (UPDATE partial_uploads SET received = :end,"
     " pieces = pieces + cardinality(:starts) WHERE id = :id AND writer = :writer"
-    " AND received = :start AND key IS NOT NULL RETURNING id)"
+    " AND received = :start AND wrapped_key IS NOT NULL RETURNING id)"
     " INSERT INTO upload_pieces (partial_id, start, size, store_key, store_version)"
     " SELECT counted.id, piece.* FROM counted,"
     " unnest(:starts, :sizes, :keys, :versions) AS piece"
@@ -369,7 +369,7 @@ def _claim(partial: UUID, at: datetime) -> Any:
         update(columns)
         .where(
             col(columns.id) == partial,
-            col(columns.key).is_not(None),
+            col(columns.wrapped_key).is_not(None),
             col(columns.finishing_until).is_(None) | (col(columns.finishing_until) < at),
         )
         .values(finishing_until=at + FINISHING)
@@ -386,7 +386,7 @@ async def _pieces(conn: AsyncConnection, partial: UUID) -> list[Piece]:
 
 
 async def _deposited(office: Office, viewer: Viewer, row: Any, pieces: list[Piece]) -> UUID:
-    file = await _opened(office, row.id, Wrapped(row.key, row.key_id))
+    file = await _opened(office, row.id, Wrapped(row.wrapped_key, row.key_id))
     digest = None if row.sha256 is None else bytes(row.sha256)
     declared = Declared(size=row.size, media_type=row.media_type, sha256=digest)
     try:
@@ -400,7 +400,7 @@ async def _deposited(office: Office, viewer: Viewer, row: Any, pieces: list[Piec
 async def _end(office: Office, partial: UUID, **values: Any) -> None:
     """Note how it went; a refusal ends it, with its key."""
     if "refusal" in values:
-        values |= {"key": None, "upload_id": None}
+        values |= {"wrapped_key": None, "upload_id": None}
     async with office.work(SERVICE, policy.NOBODY) as work:
         await work.conn.execute(
             update(PartialUpload).where(col(PartialUpload.id) == partial).values(**values)
@@ -412,7 +412,7 @@ async def withdraw(office: Office, viewer: Viewer, partial: UUID) -> None:
     standing = await find(office, viewer, partial)
     async with office.work(viewer, partial) as work:
         gone = update(PartialUpload).where(col(PartialUpload.id) == partial)
-        await work.conn.execute(gone.values(key=None, expires_at=work.at))
+        await work.conn.execute(gone.values(wrapped_key=None, expires_at=work.at))
     if standing.upload is not None:
         await uploads.withdraw(office, viewer, standing.upload)
     await _clear(office, partial)
@@ -432,7 +432,7 @@ async def _clear(office: Office, partial: UUID) -> bool:
     async with office.work(SERVICE, policy.NOBODY) as work:
         await work.conn.execute(delete(UploadPiece).where(col(UploadPiece.partial_id) == partial))
         ended = update(PartialUpload).where(
-            col(PartialUpload.id) == partial, col(PartialUpload.key).is_(None)
+            col(PartialUpload.id) == partial, col(PartialUpload.wrapped_key).is_(None)
         )
         await work.conn.execute(ended.values(cleared=True))
     return True
@@ -447,10 +447,12 @@ async def sweep(office: Office) -> int:
     async with office.work(SERVICE, policy.NOBODY) as work:
         at = work.at
         over = col(columns.finishing_until).is_(None) | (col(columns.finishing_until) < at)
-        late = update(columns).where(col(columns.expires_at) <= at, col(columns.key).is_not(None))
-        await work.conn.execute(late.where(over).values(key=None))
+        late = update(columns).where(
+            col(columns.expires_at) <= at, col(columns.wrapped_key).is_not(None)
+        )
+        await work.conn.execute(late.where(over).values(wrapped_key=None))
         left = select(col(columns.id)).where(
-            col(columns.key).is_(None), col(columns.cleared).is_(False)
+            col(columns.wrapped_key).is_(None), col(columns.cleared).is_(False)
         )
         found = list((await work.conn.execute(left.limit(_SWEPT_AT_ONCE))).scalars())
         told = delete(columns).where(col(columns.cleared), col(columns.expires_at) < at - TOLD_FOR)

@@ -166,6 +166,10 @@ CREATE TRIGGER findings_only_grow BEFORE UPDATE OR DELETE ON exhibit_findings
 CREATE TRIGGER findings_never_emptied BEFORE TRUNCATE ON exhibit_findings
     FOR EACH STATEMENT EXECUTE FUNCTION public.findings_only_grow();
 
+-- Files under way have keys as well; so rotations know of them (evidence/rewrapping.py).
+CREATE TRIGGER vault_under_living_keys BEFORE INSERT OR UPDATE OF wrapped_key, key_id
+    ON partial_uploads FOR EACH ROW EXECUTE FUNCTION public.vault_under_living_keys();
+
 -- What has had its time goes: links, sessions, what was counted, files that nobody used.
 GRANT DELETE ON sign_in_requests, sign_in_links, sessions, memberships, uploads, partial_uploads,
     upload_pieces TO concord_app;

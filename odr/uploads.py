@@ -230,7 +230,7 @@ async def _recorded(work: Work, blob: Blob, filename: str, partial: UUID | None)
     )
     if partial is not None:
         became = update(PartialUpload).where(col(PartialUpload.id) == partial)
-        await work.conn.execute(became.values(upload_id=work.result, key=None))
+        await work.conn.execute(became.values(upload_id=work.result, wrapped_key=None))
     at_once = bool(work.office.inspected_within)
     await work.office.quarantine.admit(work.conn, blob.id, at=work.at, leased=at_once)
     return None
@@ -240,7 +240,7 @@ async def _not_taken_before(conn: AsyncConnection, partial: UUID | None) -> None
     """``Stale`` if a file in instalments became an upload before, or came to another end."""
     if partial is None:
         return
-    asked = select(col(PartialUpload.key)).where(col(PartialUpload.id) == partial)
+    asked = select(col(PartialUpload.wrapped_key)).where(col(PartialUpload.id) == partial)
     if (await conn.execute(asked.with_for_update())).scalar_one_or_none() is None:
         raise Stale(expected=0, version=1)
 
@@ -265,7 +265,7 @@ async def room(
     )
     coming = select(func.count()).where(
         col(PartialUpload.account_id) == account_id,
-        col(PartialUpload.key).is_not(None),
+        col(PartialUpload.wrapped_key).is_not(None),
         col(PartialUpload.expires_at) > func.service_now(),
         col(PartialUpload.id).is_distinct_from(but),
     )

@@ -98,9 +98,9 @@ class Upload(SQLModel, table=True):
 class PartialUpload(SQLModel, table=True):
     """A file that comes in instalments; it ends as an upload, refused, or out of time.
 
-    ``key`` opens its pieces and is gone once they are not needed; ``received`` bytes of ``size``
-    lie in the store. ``writer`` is the one request whose pieces count. ``refusal`` tells why the
-    whole file was not taken. ``cleared`` says that the store holds nothing of it any more.
+    ``wrapped_key`` opens its pieces and is gone once they are not needed; ``received`` bytes of
+    ``size`` lie in the store. ``writer`` is the one request whose pieces count. ``refusal`` tells
+    why the whole file was not taken. ``cleared`` says that the store holds nothing of it any more.
     """
 
     __tablename__ = "partial_uploads"
@@ -109,7 +109,7 @@ class PartialUpload(SQLModel, table=True):
         Index("partial_uploads_by_expiry", "expires_at", postgresql_where=text("NOT cleared")),
         Index("partial_uploads_by_upload", "upload_id"),
         CheckConstraint("size > 0 AND received BETWEEN 0 AND size", name="received"),
-        CheckConstraint("NOT cleared OR key IS NULL", name="cleared"),
+        CheckConstraint("NOT cleared OR wrapped_key IS NULL", name="cleared"),
         CheckConstraint("upload_id IS NULL OR received = size", name="whole"),
     )
 
@@ -122,7 +122,7 @@ class PartialUpload(SQLModel, table=True):
     told: str = Field(sa_column=columns.text(longest=4000, name="told"))
     received: int = Field(sa_column=columns.minor())
     pieces: int
-    key: bytes | None = Field(default=None)
+    wrapped_key: bytes | None = Field(default=None)
     key_id: str
     writer: UUID | None = Field(default=None)
     at: datetime = Field(sa_column=columns.instant())

@@ -11,6 +11,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from evidence import keys as files
 from evidence import rewrapping
@@ -18,6 +20,9 @@ from evidence.deposit import Declared
 from evidence.errors import KeysFailed, KeysRefused
 from infra import keys, parts
 from infra.settings import DEMO_PASSPHRASE, Settings
+from odr import instalments
+from odr.policy import Viewer
+from tests.odr import world
 from tests.servers.kms import ACCESS_KEY, REGION, KeyManagement
 
 NOW = datetime.now(UTC)
@@ -90,6 +95,21 @@ async def deposit(given: dict[str, Any], count: int) -> list[UUID]:
     return made
 
 
+async def begin(given: dict[str, Any], whole: bytes) -> tuple[Viewer, UUID]:
+    """A file of which half is there."""
+    async with parts.opened(Settings(**given)) as opened:
+        viewer = (await world.make(opened.engine)).buyer
+        declared = Declared(len(whole), "text/plain")
+        standing = await instalments.begin(opened.office, viewer, declared, "half.txt", "")
+        half = len(whole) // 2
+
+        async def pieces():
+            yield whole[:half]
+
+        await instalments.add(opened.office, viewer, standing.id, 0, pieces())
+    return viewer, standing.id
+
+
 async def check(given: dict[str, Any], made: list[UUID]) -> None:
     """Every file opens, and so does what was said in confidence."""
     async with parts.opened(Settings(**given)) as opened:
@@ -122,6 +142,56 @@ async def test_a_rotation_of_the_key_file_from_its_first_step_to_its_last(given)
     assert (code, said) == (0, f"{old} is retired and gone from the key file.\n")
     assert wrapping(given["key_file"]) == [new]
     await check(given, made)
+
+
+async def test_a_file_under_way_comes_along_and_goes_on_after_its_old_key_is_gone(given):
+    whole = b"what comes in two halves, and a rotation in between"
+    viewer, partial = await begin(given, whole)
+    (old,) = wrapping(given["key_file"])
+    assert run(given, "new-wrapping-key")[0] == 0
+    settings = Settings(**given)
+    async with parts.opened(settings) as opened:
+        await keys.rewrap_caucus(settings.keys, opened.keys.keyring)
+    new = wrapping(given["key_file"])[-1]
+    assert await under(given, old) == 1
+    code, said = run(given, "retire-wrapping-key", old)
+    assert (code, said) == (1, f"1 are left under {old}; run rewrap-keys\n")
+    assert run(given, "rewrap-keys") == (0, f"1 keys wrapped anew, 2 under {new}\n")
+    assert run(given, "retire-wrapping-key", old)[0] == 0
+    async with parts.opened(settings) as opened:
+
+        async def rest():
+            yield whole[len(whole) // 2 :]
+
+        start = len(whole) // 2
+        await instalments.add(opened.office, viewer, partial, start, rest())
+        upload = await instalments.finish(opened.office, viewer, partial)
+        sql = "SELECT b.id FROM uploads u JOIN vault_blobs b ON b.id = u.blob_id WHERE u.id = :id"
+        async with opened.engine.connect() as conn:
+            blob_id = (await conn.execute(text(sql), {"id": upload})).scalar_one()
+            blob = await opened.vault.find_blob(conn, blob_id)
+        assert b"".join([piece async for piece in opened.vault.open_blob(blob)]) == whole
+
+
+async def test_no_file_begins_under_a_retired_key(given):
+    _, partial = await begin(given, b"whole")
+    async with parts.opened(Settings(**given)) as opened:
+        async with opened.engine.begin() as conn:
+            assert await rewrapping.retire(conn, "feed", NOW) == 0
+        with pytest.raises(DBAPIError, match="was retired"):
+            async with opened.engine.begin() as conn:
+                moved = text("UPDATE partial_uploads SET key_id = 'feed' WHERE id = :id")
+                await conn.execute(moved, {"id": partial})
+
+
+async def test_every_table_that_keeps_wrapped_keys_is_brought_along(engine):
+    keeping = text(
+        "SELECT table_name FROM information_schema.columns WHERE column_name = 'wrapped_key'"
+        " AND table_schema = 'public' ORDER BY table_name"
+    )
+    async with engine.connect() as conn:
+        found = list((await conn.execute(keeping)).scalars())
+        assert found == await rewrapping.tables(conn) == ["partial_uploads", "vault_blobs"]
 
 
 async def test_a_rotation_of_keys_that_is_killed_loses_nothing_and_ends_when_run_again(given):

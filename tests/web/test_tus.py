@@ -397,8 +397,8 @@ def test_what_is_not_whole_in_time_is_gone_and_swept(site, client):
     assert parts(site, path)
     site.run(instalments.sweep(site.parts.office))
     assert parts(site, path) == []
-    row = site.value("SELECT key, cleared FROM partial_uploads WHERE id = :id", **partial)
-    assert (row.key, row.cleared) == (None, True)
+    row = site.value("SELECT wrapped_key, cleared FROM partial_uploads WHERE id = :id", **partial)
+    assert (row.wrapped_key, row.cleared) == (None, True)
     assert client.ask("HEAD", path).status_code == 410
     grow_old(site, partial["id"], timedelta(days=8))
     site.run(instalments.sweep(site.parts.office))

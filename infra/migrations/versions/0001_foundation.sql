@@ -533,7 +533,7 @@ CREATE TABLE partial_uploads (
     told TEXT NOT NULL CONSTRAINT told_length CHECK (char_length(told) <= 4000),
     received BIGINT NOT NULL,
     pieces INTEGER NOT NULL,
-    key BYTEA,
+    wrapped_key BYTEA,
     key_id VARCHAR NOT NULL,
     writer UUID,
     at TIMESTAMP WITH TIME ZONE NOT NULL,
@@ -544,7 +544,7 @@ CREATE TABLE partial_uploads (
     cleared BOOLEAN NOT NULL,
     PRIMARY KEY (id),
     CONSTRAINT received CHECK (size > 0 AND received BETWEEN 0 AND size),
-    CONSTRAINT cleared CHECK (NOT cleared OR key IS NULL),
+    CONSTRAINT cleared CHECK (NOT cleared OR wrapped_key IS NULL),
     CONSTRAINT whole CHECK (upload_id IS NULL OR received = size),
     FOREIGN KEY(account_id) REFERENCES accounts (id),
     FOREIGN KEY(upload_id) REFERENCES uploads (id) ON DELETE SET NULL
@@ -1425,7 +1425,9 @@ CREATE TRIGGER vault_blobs_guard BEFORE UPDATE OR DELETE ON vault_blobs
     FOR EACH ROW EXECUTE FUNCTION vault_blobs_guard();
 
 -- No key is wrapped under a key-encryption key that was retired: it may be destroyed already.
-CREATE FUNCTION vault_blobs_under_living_keys() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Every table that keeps wrapped keys has this trigger, whose table it ever is: by it
+-- evidence/rewrapping.py finds them. Their columns are id (a uuid), wrapped_key and key_id.
+CREATE FUNCTION vault_under_living_keys() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.wrapped_key IS NOT NULL AND EXISTS (
         SELECT FROM vault_retired_keys k WHERE k.id = NEW.key_id)
@@ -1435,8 +1437,8 @@ BEGIN
     RETURN NEW;
 END $$;
 
-CREATE TRIGGER vault_blobs_under_living_keys BEFORE INSERT OR UPDATE OF wrapped_key, key_id
-    ON vault_blobs FOR EACH ROW EXECUTE FUNCTION vault_blobs_under_living_keys();
+CREATE TRIGGER vault_under_living_keys BEFORE INSERT OR UPDATE OF wrapped_key, key_id
+    ON vault_blobs FOR EACH ROW EXECUTE FUNCTION vault_under_living_keys();
 GRANT SELECT, INSERT ON vault_retired_keys TO concord_app;
 
 -- A likeness stands as long as its picture can be read; erasure takes both.
@@ -2235,6 +2237,10 @@ CREATE TRIGGER findings_only_grow BEFORE UPDATE OR DELETE ON exhibit_findings
     FOR EACH ROW EXECUTE FUNCTION public.findings_only_grow();
 CREATE TRIGGER findings_never_emptied BEFORE TRUNCATE ON exhibit_findings
     FOR EACH STATEMENT EXECUTE FUNCTION public.findings_only_grow();
+
+-- Files under way have keys as well; so rotations know of them (evidence/rewrapping.py).
+CREATE TRIGGER vault_under_living_keys BEFORE INSERT OR UPDATE OF wrapped_key, key_id
+    ON partial_uploads FOR EACH ROW EXECUTE FUNCTION public.vault_under_living_keys();
 
 -- What has had its time goes: links, sessions, what was counted, files that nobody used.
 GRANT DELETE ON sign_in_requests, sign_in_links, sessions, memberships, uploads, partial_uploads,
