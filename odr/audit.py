@@ -28,20 +28,10 @@ from evidence.errors import Malformed
 from odr import ledger, traces
 from odr.caucus import Unsealable
 from odr.errors import NotFound
-from odr.models.cases import Answer, Appointment, Case, Claim, Record, RunningClock, Seat
-from odr.models.dialogue import (
-    CaucusMessage,
-    Citation,
-    Exhibit,
-    ExhibitAnswer,
-    Finding,
-    Message,
-    Offer,
-    Proposal,
-    Ruling,
-    Unrelied,
-)
-from odr.models.money import InsuranceClaim, Obligation, Payout
+from odr.models.cases import Case, Record, Seat
+from odr.models.dialogue import Citation
+from odr.models.money import InsuranceClaim, Payout
+from odr.models.recorded import KEYS
 from odr.models.states import (
     Channel,
     ClockState,
@@ -63,25 +53,6 @@ _STREAMS: Final = {
     Channel.CLAIMANT_CAUCUS: "claimant_stream",
     Channel.RESPONDENT_CAUCUS: "respondent_stream",
 }
-_KEYS: Final[dict[str, tuple[type[SQLModel], tuple[str, ...]]]] = {
-    "acts": (Record, ("stream_id", "sequence")),
-    "claims": (Claim, ("version",)),
-    "answers": (Answer, ()),
-    "offers": (Offer, ("id",)),
-    "messages": (Message, ("id",)),
-    "caucus_messages": (CaucusMessage, ("id",)),
-    "exhibits": (Exhibit, ("id",)),
-    "exhibit_answers": (ExhibitAnswer, ("exhibit_id", "side", "finding_id")),
-    "proposals": (Proposal, ("id",)),
-    "rulings": (Ruling, ("id",)),
-    "ruling_findings": (Finding, ("ruling_id", "number")),
-    "ruling_unrelied": (Unrelied, ("ruling_id", "exhibit_id")),
-    "obligations": (Obligation, ("number",)),
-    "appointments": (Appointment, ("id",)),
-    "clocks": (RunningClock, ("clock", "subject_id")),
-}
-"""The tables whose rows of a case are those that the record tells, each by its key."""
-
 _SHOWN: Final = (int, datetime, UUID, Channel)
 _FROM_ORDER: Final = ("marketplace_id", "language", "country", "zone", "currency")
 
@@ -197,13 +168,13 @@ class _Comparison:
         self._check_case()
         acts = await self._rows(Record)
         self._check_streams(acts)
-        tables = {name: await self._rows(model) for name, (model, _) in _KEYS.items()}
+        tables = {name: await self._rows(model) for name, (model, _) in KEYS.items()}
         await self._check_appointments(tables["appointments"])
         await self._add_citations(tables["ruling_findings"])
         for message in tables["caucus_messages"]:
             message["sealed"] = self._unsealed(message)
         self._let_offers_clocks_run(tables["clocks"], tables["offers"])
-        for name, (_, key) in _KEYS.items():
+        for name, (_, key) in KEYS.items():
             self._table(name, key, tables[name], expected.of(name))
         await self._check_money(payouts, tables["obligations"], tables["clocks"])
 

@@ -14,6 +14,7 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import col
 
+from odr.models.arbitration import InformationRequest
 from odr.models.cases import Appointment, Case, Claim, RunningClock, Seat
 from odr.models.dialogue import Exhibit, ExhibitAnswer, Offer, Proposal
 from odr.models.findings import ExhibitFinding
@@ -88,8 +89,19 @@ def _by_side() -> dict[str, Any]:
             "exhibits": exhibits,
             "findings": _findings(side),
             "seat": seat,
+            "asked": _asked(side),
         }
     return measured
+
+
+def _asked(side: Side) -> Select[Any]:
+    """How many requests for information a side can answer: their clocks run."""
+    return select(func.count()).where(
+        col(RunningClock.case_id) == col(Case.id),
+        col(RunningClock.clock) == Clock.INFORMATION,
+        col(RunningClock.side) == side,
+        col(RunningClock.state) == ClockState.RUNNING,
+    )
 
 
 def _findings(side: Side) -> Select[Any]:
@@ -185,6 +197,11 @@ def _measured() -> ColumnElement[Any]:
         .select_from(Claim)
         .where(col(Claim.case_id) == col(Case.id))
         .scalar_subquery(),
+        "requests",
+        select(func.count())
+        .select_from(InformationRequest)
+        .where(col(InformationRequest.case_id) == col(Case.id))
+        .scalar_subquery(),
         "seller_answers",
         col(Case.claimant_party) == Party.BUYER,
     ]
@@ -234,35 +251,51 @@ def holding(
     mark(Fact.PROPOSAL_ACCEPTED, proposals["open"] and all(answers))
     mark(Fact.PROPOSAL_REFUSED, proposals["open"] and None not in answers and not all(answers))
     mark(Fact.PROPOSAL_FAILED, proposals["failed"])
+    asked_most = rulebook.caps.information_requests_per_case
+    mark(Fact.REQUESTS_LEFT, measures["requests"] < asked_most)
     mark(Fact.BOTH_WAIVED, claimant["seat"]["waived"] and respondent["seat"]["waived"])
     mark(Fact.PAYMENT_DUE, measures["payouts"])
     mark(Fact.ALL_PERFORMED, not measures["obligations"] and not measures["payouts"])
     held.add(Fact.NOT_STAYED)
 
     if side in _PARTIES:
-        own, other = cast("Side", side).value, cast("Side", side).other.value
-        mine, theirs = measures[own], measures[other]
-        mark(Fact.EXHIBITS_LEFT, mine["exhibits"]["given"] < rulebook.limits.exhibits_per_side)
-        answering = not walled_state or clocks & {Clock.EVIDENCE, Clock.EVIDENCE_ANSWER}
-        visible = (
-            "unanswered"
-            if walled_state or state.stage.value == "negotiation"
-            else ("unanswered_record")
-        )
-        answerable = theirs["exhibits"][visible] or mine["findings"][visible]
-        mark(Fact.EXHIBIT_TO_ANSWER, answering and answerable)
-        mark(Fact.WALLED_EXHIBIT, mine["exhibits"]["walled"])
-        mark(Fact.OFFERS_LEFT, mine["offers"]["open"] < rulebook.limits.open_offers_per_side)
-        mark(Fact.NO_COUNTER_OFFER_YET, not mine["offers"]["counters"])
-        mark(Fact.OPEN_OFFER_FROM_OTHER_SIDE, theirs["offers"]["open"])
-        mark(Fact.OPEN_COUNTER_OFFER, theirs["offers"]["open_counter"])
-        plain = theirs["offers"]["open"]
-        if state is State.NEGOTIATING:
-            plain -= theirs["offers"]["open_counter"]
-        mark(Fact.OTHER_OPEN_OFFER, plain)
-        mark(Fact.OWN_OPEN_OFFER, mine["offers"]["open"])
-        mark(Fact.PROPOSAL_TO_ANSWER, proposals["open"] and proposals[own] is None)
-        mark(Fact.CONSENT_OPEN, mine["seat"]["consented"] is None)
-        mark(Fact.NOT_RESTED, not mine["seat"]["rested"])
-        mark(Fact.APPEAL_NOT_WAIVED, not mine["seat"]["waived"])
+        held |= _for_party(measures, rulebook, state, cast("Side", side))
     return frozenset(held)
+
+
+def _for_party(measures: Measures, rulebook: Rulebook, state: State, side: Side) -> set[Fact]:
+    """The facts that are one side's."""
+    held: set[Fact] = set()
+
+    def mark(fact: Fact, holds: object) -> None:
+        if holds:
+            held.add(fact)
+
+    mine, theirs = measures[side.value], measures[side.other.value]
+    clocks, proposals = set(measures["clocks"] or ()), measures["proposals"]
+    walled_state = state is State.MEDIATING
+    mark(Fact.EXHIBITS_LEFT, mine["exhibits"]["given"] < rulebook.limits.exhibits_per_side)
+    answering = not walled_state or clocks & {Clock.EVIDENCE, Clock.EVIDENCE_ANSWER}
+    visible = (
+        "unanswered"
+        if walled_state or state.stage.value == "negotiation"
+        else ("unanswered_record")
+    )
+    answerable = theirs["exhibits"][visible] or mine["findings"][visible]
+    mark(Fact.EXHIBIT_TO_ANSWER, answering and answerable)
+    mark(Fact.WALLED_EXHIBIT, mine["exhibits"]["walled"])
+    mark(Fact.OFFERS_LEFT, mine["offers"]["open"] < rulebook.limits.open_offers_per_side)
+    mark(Fact.NO_COUNTER_OFFER_YET, not mine["offers"]["counters"])
+    mark(Fact.OPEN_OFFER_FROM_OTHER_SIDE, theirs["offers"]["open"])
+    mark(Fact.OPEN_COUNTER_OFFER, theirs["offers"]["open_counter"])
+    plain = theirs["offers"]["open"]
+    if state is State.NEGOTIATING:
+        plain -= theirs["offers"]["open_counter"]
+    mark(Fact.OTHER_OPEN_OFFER, plain)
+    mark(Fact.OWN_OPEN_OFFER, mine["offers"]["open"])
+    mark(Fact.PROPOSAL_TO_ANSWER, proposals["open"] and proposals[side.value] is None)
+    mark(Fact.CONSENT_OPEN, mine["seat"]["consented"] is None)
+    mark(Fact.REQUEST_TO_ANSWER, mine["asked"])
+    mark(Fact.NOT_RESTED, not mine["seat"]["rested"])
+    mark(Fact.APPEAL_NOT_WAIVED, not mine["seat"]["waived"])
+    return held

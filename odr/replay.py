@@ -402,5 +402,6 @@ class Replay:
 
 def _subject(entry: Entry) -> str | None:
     """What an act of the clock was about, where a case may have several of its kind."""
-    given: str | None = entry.said.get("offer") or entry.said["shown"].get("payout")
+    said, shown = entry.said, entry.said["shown"]
+    given: str | None = said.get("offer") or said.get("request") or shown.get("payout")
     return given

@@ -237,6 +237,38 @@ def kept(bodies: Iterable[Mapping[str, Any] | None]) -> Mapping[int, Any]:
     return {each["seq"]: each["value"] for body in buried for each in body.get("kept", ())}
 
 
+def _ask(rows: Rows, entry: Entry, _: Side | None) -> None:
+    said = entry.said
+    due = next(each["due"] for each in said["clocks"] if each["subject"] == said["request"])
+    rows.put(
+        "information_requests",
+        UUID(said["request"]),
+        side=said["side"],
+        account_id=entry.account,
+        question=said["question"],
+        at=entry.at,
+        due=datetime.fromisoformat(due),
+        answer=None,
+        answered_by=None,
+        answered_at=None,
+        expired_at=None,
+    )
+
+
+def _answer_request(rows: Rows, entry: Entry, _: Side | None) -> None:
+    rows.put(
+        "information_requests",
+        UUID(entry.said["request"]),
+        answer=entry.said["body"],
+        answered_by=entry.account,
+        answered_at=entry.at,
+    )
+
+
+def _expire_request(rows: Rows, entry: Entry, _: Side | None) -> None:
+    rows.put("information_requests", UUID(entry.said["request"]), expired_at=entry.at)
+
+
 LEAVES: Final[Mapping[Act, Callable[[Rows, Entry, Side | None], None]]] = {
     Act.MAKE_OFFER: _offer,
     Act.MAKE_COUNTER_OFFER: _offer,
@@ -250,6 +282,9 @@ LEAVES: Final[Mapping[Act, Callable[[Rows, Entry, Side | None], None]]] = {
     Act.ACCEPT_PROPOSAL: _answer_proposal,
     Act.REJECT_PROPOSAL: _answer_proposal,
     Act.FAIL_PROPOSAL: _fail_proposal,
+    Act.REQUEST_INFORMATION: _ask,
+    Act.ANSWER_REQUEST: _answer_request,
+    Act.EXPIRE_REQUEST: _expire_request,
     Act.RULE: _rule,
 }
 """What each act leaves of what was said and shown, by (rows, entry, its side)."""

@@ -59,6 +59,7 @@ ROWS: Final[Mapping[str, str]] = {
     "ExhibitAnswer": _SAID,
     "ExhibitFinding": _SAID,
     "Finding": _RECORD,
+    "InformationRequest": _RECORD,
     "InsuranceClaim": _OWN,
     "LegalHold": _RECORD,
     "Message": "rooms rooms rooms record no no record no",

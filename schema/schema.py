@@ -12,6 +12,7 @@ from schema.mutations.account import AccountActs
 from schema.mutations.claims import ClaimActs
 from schema.mutations.exhibits import ExhibitActs
 from schema.mutations.hearings import HearingActs
+from schema.mutations.information import InformationActs
 from schema.mutations.insurance import InsuranceActs
 from schema.mutations.keeping import KeepingActs
 from schema.mutations.messages import MessageActs
@@ -34,6 +35,7 @@ ACTS: Final = (
     ExhibitActs,
     MessageActs,
     HearingActs,
+    InformationActs,
     ProposalActs,
     RulingActs,
 )

@@ -25,8 +25,9 @@ class Field:
     """One thing that a form asks for.
 
     ``kind``: area, terms, files, file, offer (open, of the other side), own_offer, proposal,
-    exhibit (of the other side), finding (named by the exhibit's page), walled (own, in
-    mediation), side, asked (a side, of neutrals), ruling (kind), findings, unrelied.
+    request (for information, open to one's own side), exhibit (of the other side), finding (named
+    by the exhibit's page), walled (own, in mediation), side, asked (a side, of neutrals), ruling
+    (kind), findings, unrelied.
     """
 
     name: str
@@ -156,6 +157,26 @@ FORMS: Final[Mapping[Act, Form]] = {
     Act.REQUEST_ARBITRATION: Form(button="Ask for a ruling"),
     Act.CONSENT: Form(button="I agree to be bound"),
     Act.DECLINE_CONSENT: Form(button="I do not agree to be bound"),
+    Act.REQUEST_INFORMATION: Form(
+        fields=(
+            Field(name="side", kind="side", label="To whom?"),
+            Field(
+                name="question",
+                kind="area",
+                label="What do you ask?",
+                help="Both sides read it, and the answer.",
+            ),
+        ),
+        button="Ask",
+    ),
+    Act.ANSWER_REQUEST: Form(
+        fields=(
+            Field(name="requestId", kind="request", label="Which question?"),
+            Field(name="body", kind="area", label="Your answer"),
+            Field(name="exhibits", kind="files", label="Your evidence", required=False),
+        ),
+        button="Answer",
+    ),
     Act.REST: Form(button="I have nothing to add"),
     Act.CLOSE_RECORD: Form(button="Close the record", danger=True),
     Act.RULE: Form(

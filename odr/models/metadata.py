@@ -4,9 +4,9 @@ from sqlalchemy import MetaData
 from sqlmodel import SQLModel
 
 from evidence import models as evidence_models
-from odr.models import cases, dialogue, findings, keeping, money, people, trade
+from odr.models import arbitration, cases, dialogue, findings, keeping, money, people, trade
 
-TABLES = (evidence_models, cases, dialogue, findings, keeping, money, people, trade)
+TABLES = (evidence_models, arbitration, cases, dialogue, findings, keeping, money, people, trade)
 """The modules that declare tables; importing them fills the metadata."""
 
 

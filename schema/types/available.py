@@ -33,6 +33,7 @@ _CLOCKS: Final[Mapping[_Act, tuple[_Clock, ...]]] = {
     _Act.REJECT_COUNTER_OFFER: (_Clock.OFFER,),
     _Act.REVOKE_OFFER: (_Clock.OFFER,),
     _Act.DISCLOSE: (_Clock.DISCLOSURE,),
+    _Act.ANSWER_REQUEST: (_Clock.INFORMATION,),
     _Act.SUBMIT_EXHIBIT: (_Clock.EVIDENCE,),
     _Act.ANSWER_EXHIBIT: (_Clock.EVIDENCE_ANSWER, _Clock.EVIDENCE),
 }
@@ -66,6 +67,8 @@ _TEXTS: Final[Mapping[_Act, Mapping[str, Longest]]] = {
     _Act.SUBMIT_EXHIBIT: {"title": lambda _: _NAME_MAX, "description": lambda _: _TEXT_MAX},
     _Act.ANSWER_EXHIBIT: {"body": lambda _: _TEXT_MAX},
     _Act.DISCLOSE: {"disclosure": lambda _: _TEXT_MAX},
+    _Act.REQUEST_INFORMATION: {"question": lambda limits: limits.message_characters},
+    _Act.ANSWER_REQUEST: {"body": lambda limits: limits.message_characters},
     _Act.PROPOSE_TERMS: {"reasons": lambda _: proposals.REASONS_MAX},
     _Act.RULE: {
         "reasons": lambda limits: limits.ruling_characters,
@@ -107,9 +110,14 @@ class Standing:
     def due(self, act: _Act) -> datetime | None:
         """The earliest running clock that the act must beat."""
         kinds = _CLOCKS.get(act, ())
+        own = policy.side_of(self.roles)
         stage = timers.STAGE_CLOCKS.get(self.state)
         for wanted in (kinds, (stage,) if stage is not None else ()):
-            dues = [due for kind, due in self.row["clocks"] or () if kind in wanted]
+            dues = [
+                due
+                for kind, due, side in self.row["clocks"] or ()
+                if kind in wanted and (kind != _Clock.INFORMATION or side == own)
+            ]
             if dues:
                 return min(datetime.fromisoformat(due) for due in dues)
         return None

@@ -27,6 +27,7 @@ from schema.types.bounds import ChecklistLine, checklist, order_facts, order_lef
 from schema.types.claim import ANSWERS, CLAIMS, Answer, Claim
 from schema.types.clock import CLOCKS, Clock
 from schema.types.exhibit import EXHIBITS, Exhibit
+from schema.types.information import REQUESTS, InformationRequest
 from schema.types.insurance import INSURANCE, InsuranceClaim
 from schema.types.keeping import HOLDS, LegalHold
 from schema.types.message import CAUCUS, MESSAGES, CaucusMessage, Message
@@ -60,8 +61,8 @@ _RUNNING = CLOCKS.c.state == ClockState.RUNNING
 
 
 def _clocks() -> Any:
-    """The running clocks as JSON: kind and due."""
-    clock = func.jsonb_build_array(CLOCKS.c.clock, CLOCKS.c.due)
+    """The running clocks as JSON: kind, due and side."""
+    clock = func.jsonb_build_array(CLOCKS.c.clock, CLOCKS.c.due, CLOCKS.c.side)
     return (
         select(func.jsonb_agg(clock, type_=JSONB))
         .where(CLOCKS.c.case_id == CASES.c.id, _RUNNING)
@@ -242,6 +243,12 @@ class Case(Node):
     )
     proposals: list[Proposal] = read.many(
         PROPOSALS.c.case_id == CASES.c.id, order=(PROPOSALS.c.at, PROPOSALS.c.id), typical=1
+    )
+    information_requests: list[InformationRequest] = read.many(
+        REQUESTS.c.case_id == CASES.c.id,
+        order=(REQUESTS.c.at, REQUESTS.c.id),
+        typical=1,
+        description="What the arbitrator asked of a side, with the answers.",
     )
     rulings: list[Ruling] = read.many(
         RULINGS.c.case_id == CASES.c.id, order=(RULINGS.c.at, RULINGS.c.id), typical=1

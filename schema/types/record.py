@@ -14,6 +14,7 @@ from schema.reader import declaration as read
 from schema.scalars import Digest, Money
 from schema.types.attestation import Attestation, attestations
 from schema.types.exhibit import EXHIBITS, Exhibit
+from schema.types.information import REQUESTS, InformationRequest
 from schema.types.message import MESSAGES, Message
 from schema.types.node import Node
 from schema.types.offer import OFFERS, Offer
@@ -116,5 +117,6 @@ class RecordEntry(Node):
     offer: Offer | None = read.one(_named("offer") == OFFERS.c.id)
     message: Message | None = read.one(_named("message") == MESSAGES.c.id)
     proposal: Proposal | None = read.one(_named("proposal") == PROPOSALS.c.id)
+    information_request: InformationRequest | None = read.one(_named("request") == REQUESTS.c.id)
     ruling: Ruling | None = read.one(_named("ruling") == RULINGS.c.id)
     payout: Payout | None = read.one(_named("payout") == PAYOUTS.c.id)

@@ -9,8 +9,9 @@ from sqlalchemy import ColumnElement, Text, and_, case, exists, func, literal_co
 from sqlalchemy import cast as sql_cast
 
 from odr.models import cases, dialogue
-from odr.models.states import Channel, OfferState, ProposalState
+from odr.models.states import Channel, ClockState, OfferState, ProposalState
 from odr.procedure.acts import Role, State
+from odr.procedure.clocks import Clock
 from odr.words import Side, Word
 from schema import sight
 from schema.reader import declaration as read
@@ -20,6 +21,7 @@ CASES: Final = read.columns(cases.Case)
 _SEATS: Final = read.columns(cases.Seat)
 _APPOINTMENTS: Final = read.columns(cases.Appointment)
 _ACTS: Final = read.columns(cases.Record)
+_CLOCKS: Final = read.columns(cases.RunningClock)
 _OFFERS: Final = read.columns(dialogue.Offer)
 _PROPOSALS: Final = read.columns(dialogue.Proposal)
 _PARTIES: Final = (Side.CLAIMANT, Side.RESPONDENT)
@@ -89,6 +91,18 @@ def _offered_to_viewer() -> ColumnElement[bool]:
     )
 
 
+def _asked_of_viewer() -> ColumnElement[bool]:
+    """An arbitrator's request waits for the viewer's side."""
+    return exists(
+        select(_CLOCKS.c.id).where(
+            _CLOCKS.c.case_id == CASES.c.id,
+            _CLOCKS.c.clock == Clock.INFORMATION,
+            _CLOCKS.c.state == ClockState.RUNNING,
+            sql_cast(_CLOCKS.c.side, Text) == VIEWER_SIDE,
+        )
+    )
+
+
 def _open_proposal(*conditions: Any) -> ColumnElement[bool]:
     return exists(
         select(_PROPOSALS.c.id).where(
@@ -136,7 +150,7 @@ _DECIDING: Final = (
 def _for_parties() -> ColumnElement[Any]:
     state = CASES.c.state
     return case(
-        (_offered_to_viewer(), _YOURS),
+        (or_(_offered_to_viewer(), _asked_of_viewer()), _YOURS),
         (
             state.in_((State.FILED, State.DEFAULTED)),
             case((_on(Side.RESPONDENT), _YOURS), else_=_THEIRS),

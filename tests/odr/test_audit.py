@@ -28,6 +28,7 @@ from odr import (
     exhibits,
     hearings,
     ids,
+    information,
     messages,
     neutrals,
     offers,
@@ -44,7 +45,7 @@ from odr.rails.manual import ManualRail
 from odr.rails.rail import Standing
 from odr.rulings import Decision, Found, NotReliedOn
 from odr.vouchers import Voucher
-from odr.words import ExhibitKind, Reason
+from odr.words import ExhibitKind, Reason, Side
 from odr.work import Office
 from tests.odr import world as worlds
 from tests.odr.world import World
@@ -60,6 +61,7 @@ AUDITED = (
     "exhibits",
     "exhibit_answers",
     "proposals",
+    "information_requests",
     "rulings",
     "ruling_findings",
     "ruling_citations",
@@ -198,6 +200,10 @@ async def ruled(case: Case) -> None:
     arbitrator = await case.neutral("arbitrator")
     await case.act(arbitrator, neutrals.disclose, case.id)
     await case.act(buyer, exhibits.answer_exhibit, await case.exhibit("B-1"), "It was not.")
+    asked = await case.act(
+        arbitrator, information.request_information, case.id, side=Side.CLAIMANT, question="When?"
+    )
+    await case.act(buyer, information.answer_request, asked, "On Monday.")
     await case.act(buyer, hearings.consent, case.id)
     await case.act(seller, hearings.decline_consent, case.id)
     for party in (buyer, seller):

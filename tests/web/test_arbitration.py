@@ -30,3 +30,17 @@ def test_a_claim_is_changed_by_its_form(stages, site):
     assert "It has a scratch." in page
     assert "As it was from" in page
     assert "€70.00" in page
+
+
+def test_a_side_is_asked_and_answers_by_the_forms(stages, site):
+    number, seller = stages.number("heard"), site.people.seller
+    arbitrator = site.neutral(number, "arbitrator")
+    given = {"side": "RESPONDENT", "question": "When did you pack it?"}
+    stages._post(arbitrator, number, "request_information", **given)
+    request = stages._value(seller, number, "requestId")
+    stages._post(seller, number, "answer_request", requestId=request, body="On Monday.")
+    for viewer in (arbitrator, site.people.buyer):
+        page = _page(stages, viewer, number)
+        asked = page.partition('id="requests"')[2].partition("</section>")[0]
+        assert "When did you pack it?" in asked
+        assert "On Monday." in asked

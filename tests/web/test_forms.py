@@ -55,7 +55,7 @@ def test_every_document_of_an_act_does_that_act():
 def test_the_fields_of_a_form_are_those_of_the_input(core, act):
     name = _camel(act.value)
     given = core.type_map[f"{name[0].upper()}{name[1:]}Input"].fields.keys()
-    subject = {"offer", "own_offer", "proposal", "exhibit", "walled"}
+    subject = {"offer", "own_offer", "proposal", "request", "exhibit", "walled"}
     asked = {field.name for field in forms.FORMS[act].fields}
     if not {field.kind for field in forms.FORMS[act].fields} & subject:
         asked.add("caseId")

@@ -212,7 +212,7 @@ async def _try(
         values["exhibits"] = given
     if "file" in kinds and given:
         values["exhibit"] = given[0]
-    if not kinds & {"offer", "own_offer", "proposal", "exhibit", "walled"}:
+    if not kinds & {"offer", "own_offer", "proposal", "request", "exhibit", "walled"}:
         values["caseId"] = case["id"]
     values["expectedVersion"] = version
     values["idempotencyKey"] = str(form.get("key") or secrets.token_urlsafe(16))

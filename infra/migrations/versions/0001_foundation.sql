@@ -613,6 +613,30 @@ CREATE TABLE order_covers (
 
 CREATE INDEX ix_order_covers_cover_id ON order_covers (cover_id);
 
+CREATE TABLE information_requests (
+    id UUID NOT NULL,
+    case_id UUID NOT NULL,
+    side VARCHAR(40) NOT NULL,
+    account_id UUID NOT NULL,
+    question TEXT NOT NULL CONSTRAINT question_length CHECK (char_length(question) <= 8000),
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    due TIMESTAMP WITH TIME ZONE NOT NULL,
+    answer TEXT CONSTRAINT answer_length CHECK (char_length(answer) <= 8000),
+    answered_by UUID,
+    answered_at TIMESTAMP WITH TIME ZONE,
+    expired_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (id),
+    CONSTRAINT asked CHECK (side IN ('claimant','respondent')),
+    CONSTRAINT answered_whole CHECK (num_nonnulls(answer, answered_by, answered_at) IN (0, 3)),
+    CONSTRAINT ended_once CHECK (num_nonnulls(answered_at, expired_at) < 2),
+    FOREIGN KEY(case_id) REFERENCES cases (id),
+    CONSTRAINT information_side CHECK (side IN ('claimant', 'respondent', 'neutral')),
+    FOREIGN KEY(account_id) REFERENCES accounts (id),
+    FOREIGN KEY(answered_by) REFERENCES accounts (id)
+);
+
+CREATE INDEX information_requests_by_case ON information_requests (case_id);
+
 CREATE TABLE seats (
     id UUID NOT NULL,
     case_id UUID NOT NULL,
@@ -1243,6 +1267,7 @@ GRANT SELECT, INSERT, UPDATE ON exhibit_answers TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON exhibit_findings TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON exhibits TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON idempotency TO concord_app;
+GRANT SELECT, INSERT, UPDATE ON information_requests TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON insurance_claims TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON legal_holds TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON memberships TO concord_app;
@@ -2198,7 +2223,7 @@ GRANT SELECT ON
     cases, seats, appointments, claims, answers, acts, clocks, notices, readings,
     offers, messages, caucus_messages, uploads, exhibits, exhibit_answers, proposals,
     examinations, exhibit_findings,
-    rulings, ruling_findings, ruling_citations, ruling_unrelied,
+    information_requests, rulings, ruling_findings, ruling_citations, ruling_unrelied,
     obligations, payouts, insurance_claims, vault_receipts, vault_streams,
     vault_inspections, vault_derivatives, erasures, legal_holds
 TO concord_reader;

@@ -1,0 +1,41 @@
+"""Tables: what an arbitrator asks of a side before the ruling."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index
+from sqlmodel import Field, SQLModel
+
+from odr.models import columns
+from odr.words import Side
+
+
+class InformationRequest(SQLModel, table=True):
+    """An arbitrator's question to one side, and its answer.
+
+    It is open while its clock runs: until it is answered, expires, or the case moves on.
+    """
+
+    __tablename__ = "information_requests"
+    __table_args__ = (
+        Index("information_requests_by_case", "case_id"),
+        CheckConstraint("side IN ('claimant','respondent')", name="asked"),
+        CheckConstraint(
+            "num_nonnulls(answer, answered_by, answered_at) IN (0, 3)", name="answered_whole"
+        ),
+        CheckConstraint("num_nonnulls(answered_at, expired_at) < 2", name="ended_once"),
+    )
+
+    id: UUID = Field(sa_column=columns.key())
+    case_id: UUID = Field(foreign_key="cases.id")
+    side: Side = Field(sa_column=columns.word(Side, "information_side"))
+    account_id: UUID = Field(foreign_key="accounts.id")
+    question: str = Field(sa_column=columns.text(longest=8000, name="question"))
+    at: datetime = Field(sa_column=columns.instant())
+    due: datetime = Field(sa_column=columns.instant())
+    answer: str | None = Field(
+        default=None, sa_column=columns.text(null=True, longest=8000, name="answer")
+    )
+    answered_by: UUID | None = Field(default=None, foreign_key="accounts.id")
+    answered_at: datetime | None = Field(default=None, sa_column=columns.instant(null=True))
+    expired_at: datetime | None = Field(default=None, sa_column=columns.instant(null=True))
