@@ -2,7 +2,8 @@
 
 The entry's exact bytes with those of its neighbours in the stream, the private body and salt that
 it binds, the receipt, and, once its log has a checkpoint over it, the proof, which replaces the
-receipt. It decides nothing about who may see a body: that is the caller's matter.
+receipt. Body and salt are not there once a tombstone names the entry, also while they are not
+destroyed yet. It decides nothing else about who may see a body: that is the caller's matter.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from sqlalchemy import BigInteger, Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evidence import canonical, log, succession
+from evidence import canonical, erasure, log, succession
 from evidence.errors import StoreError
 from evidence.log import State
 from evidence.vault import Vault
@@ -60,11 +61,12 @@ async def read(
 ) -> list[Attestation | None]:
     """Read what stands behind entries, each by its stream and number; None where there is none.
 
-    One statement for the rows and three for each log, however many entries; best in a transaction
+    Two statements for the rows and three for each log, however many entries; best in a transaction
     that is REPEATABLE READ. A store that fails costs the proofs, not the rest.
     """
     given = {"streams": [one for one, _ in places], "seqs": [seq for _, seq in places]}
     rows = (await conn.execute(_ROWS, given)).all()
+    erased = (await erasure.named(conn, {row.stream for row in rows})).entries
     logs = {row.origin for row in rows if row.origin is not None}
     states = {one: await log.cosigned(conn, await log.state(conn, one)) for one in sorted(logs)}
     keys = {one: await succession.signing(conn, vault, one) for one in states}
@@ -79,14 +81,15 @@ async def read(
     found: dict[tuple[UUID, int], Attestation] = {}
     for row in rows:
         covered = row.origin is not None and _is_covered(row.place, states[row.origin])
+        is_told = row.body is not None and (row.stream, row.seq) not in erased
         found[row.stream, row.seq] = Attestation(
             stream=row.stream,
             seq=row.seq,
             entry=row.entry,
             before=row.before,
             after=row.after,
-            body=None if row.body is None else canonical.encode(row.body),
-            salt=row.salt,
+            body=canonical.encode(row.body) if is_told else None,
+            salt=row.salt if is_told else None,
             receipt=row.note,
             origin=row.origin,
             index=row.place if covered else None,

@@ -34,7 +34,18 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evidence import bag, canonical, dating, layout, lineage, log, stamping, succession, tree
+from evidence import (
+    bag,
+    canonical,
+    dating,
+    erasure,
+    layout,
+    lineage,
+    log,
+    stamping,
+    succession,
+    tree,
+)
 from evidence import blob as blobs
 from evidence import body as bodies
 from evidence import entry as entries
@@ -104,11 +115,13 @@ async def collect(
 ) -> Contents:
     """Read streams for a bundle, with the private bodies that `may_see` lets through.
 
+    What tombstones name, bodies and files, is left out, also while it is not destroyed yet.
     Best in a transaction that is REPEATABLE READ, so that all streams are of one moment.
     StreamMissing if one has no entries.
     """
     found: list[Stream] = []
     wanted: dict[UUID, None] = {}
+    erased = (await erasure.named(conn, streams)).entries
     for stream in streams:
         rows = (await conn.execute(_ENTRIES, {"stream": stream})).all()
         if not rows:
@@ -117,7 +130,11 @@ async def collect(
         records: list[Frozen] = []
         for row in rows:
             body = None if row.body is None else bodies.read(row.body)
-            shown = body is not None and may_see(stream, row.seq, body)
+            shown = (
+                body is not None
+                and (stream, row.seq) not in erased
+                and may_see(stream, row.seq, body)
+            )
             if body is not None and body.record is not None:
                 # The root is made of public hashes: it may be told of a withheld body too.
                 records.append(Frozen(row.seq, body.record))
@@ -135,7 +152,8 @@ async def collect(
                 )
             )
         found.append(Stream(stream, tuple(kept), tuple(records)))
-    files = [await blobs.find(conn, one) for one in wanted]
+    gone = (await erasure.named(conn, (), wanted)).blobs
+    files = [await blobs.find(conn, one) for one in wanted if one not in gone]
     named = {one.origin for stream in found for one in stream.entries}
     known = [one for one in await log.states(conn) if one.origin in named and one.size]
     logs = [await log.cosigned(conn, one) for one in known]

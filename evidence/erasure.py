@@ -3,7 +3,7 @@
 Order of writes (what holds after a crash between two steps):
 
 1. the tombstone, in a transaction of its own, with whatever asks for step 2 (an outbox's row).
-   Crash before its commit: nothing happened.
+   Crash before its commit: nothing happened. After it nobody is shown what it names (`named`).
 2. destroy, in another transaction: the keys of the files and of the copies that were derived of
    them, their perceptual hashes and what was found in them, and the salts and private bodies of the
    entries. Crash before its commit: the row still asks for it. After it: done once more, it changes
@@ -18,6 +18,8 @@ they may have to forget.
 It knows no disputes: why and who decided is whoever appends the tombstone's matter.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -36,6 +38,7 @@ from evidence.tombstone import Erased
 _LISTS: Final[dict[str, TypeEngine[Any]]] = {
     "blobs": ARRAY(Uuid()),
     "seqs": ARRAY(BigInteger()),
+    "told_by": ARRAY(Uuid()),
     "stream": Uuid(),
 }
 
@@ -62,6 +65,10 @@ _INSPECTIONS: Final = _statement(
     "UPDATE vault_inspections SET flags = '[]', facts = '{}'"
     " WHERE blob = ANY(:blobs) AND state <> 'waiting'"
 )
+_TOMBSTONES: Final = _statement(
+    "SELECT stream, seq, body FROM vault_entries WHERE body ? 'erased' AND (stream = ANY(:told_by)"
+    " OR stream IN (SELECT stream FROM vault_entries WHERE blob = ANY(:blobs)))"
+)
 _BODIES: Final = _statement(
     "UPDATE vault_entries SET salt = NULL, body = NULL"
     " WHERE stream = :stream AND seq = ANY(:seqs) AND body IS NOT NULL"
@@ -82,6 +89,34 @@ async def check(conn: AsyncConnection, stream: UUID, erased: Erased) -> dict[int
     if any(one.erased is not None or one.record is not None for one in found.values()):
         raise Malformed("neither a tombstone nor what closed a record can be erased")
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What tombstones name: entries, by stream and number, and files."""
+
+    entries: frozenset[tuple[UUID, int]]
+    blobs: frozenset[UUID]
+
+
+async def named(
+    conn: AsyncConnection, streams: Iterable[UUID], blobs: Iterable[UUID] = ()
+) -> Named:
+    """Find what is named by the tombstones of these streams, and of those that hold these files.
+
+    Whoever shows a private body, a salt or a file asks first: from a tombstone's commit on nobody
+    is shown it, also while it is not destroyed yet.
+    """
+    given = {"told_by": list(streams), "blobs": list(blobs)}
+    entries_named: set[tuple[UUID, int]] = set()
+    blobs_named: set[UUID] = set()
+    for row in await conn.execute(_TOMBSTONES, given):
+        erased = bodies.read(row.body).erased
+        if erased is not None:
+            # One that names what comes after it, `destroy` refuses; it hides nothing either.
+            entries_named |= {(row.stream, seq) for seq in erased.entries if seq < row.seq}
+            blobs_named |= set(erased.blobs)
+    return Named(frozenset(entries_named), frozenset(blobs_named))
 
 
 async def destroy(conn: AsyncConnection, stream: UUID, seq: int) -> Erased:

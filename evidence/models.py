@@ -69,6 +69,8 @@ class VaultEntry(SQLModel, table=True):
         # Erasure takes both: a salt alone would let a guess at the body be confirmed.
         CheckConstraint("(salt IS NULL) = (body IS NULL)", name="vault_entries_erased"),
         Index("vault_entries_recorded", "recorded"),
+        # By which readers find what tombstones name (evidence/erasure.py).
+        Index("vault_entries_tombstones", "stream", postgresql_where="body ? 'erased'"),
         Index("vault_entries_blob", "blob", postgresql_where="blob IS NOT NULL"),
     )
 

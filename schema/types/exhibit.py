@@ -5,13 +5,15 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, and_, case, func, literal_column, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal_column, select
 from sqlalchemy import cast as sql_cast
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import Text, Uuid
 
 from odr.findings.kinds import LIMITS
 from odr.findings.kinds import FindingKind as _FindingKind
 from odr.models import cases, dialogue, findings
+from odr.models.states import ErasureState as _ErasureState
 from odr.procedure.acts import Act as _Act
 from odr.words import Side as _Side
 from schema import sight
@@ -126,6 +128,14 @@ def limits(_context: Any, row: Mapping[str, Any]) -> str:
     return LIMITS[_FindingKind(row["kind"])]
 
 
+def _unless_erased(told: ColumnElement[Any], exhibit: ColumnElement[Any]) -> ColumnElement[Any]:
+    """What was read from a file: nothing, from the approval of its erasure on."""
+    approved = exists().where(
+        ERASURES.c.exhibit_id == exhibit, ERASURES.c.state == _ErasureState.GRANTED
+    )
+    return case((approved, literal_column("'[]'::jsonb", JSONB)), else_=told)
+
+
 @read.table(
     findings.ExhibitFinding,
     tag="xf",
@@ -146,7 +156,7 @@ class ExhibitFinding(Node):
     limits: str = read.computed(
         limits, needs={"kind": FINDINGS.c.kind}, description="What it does not show, in English."
     )
-    grounds: list[Ground] = read.json(FINDINGS.c.grounds)
+    grounds: list[Ground] = read.json(_unless_erased(FINDINGS.c.grounds, FINDINGS.c.exhibit_id))
     at: datetime = read.column(FINDINGS.c.at)
     answers: list[ExhibitAnswer] = read.many(
         ANSWERS.c.finding_id == FINDINGS.c.id, order=(ANSWERS.c.at, ANSWERS.c.id), typical=1
@@ -222,6 +232,6 @@ class Exhibit(Node):
         description="What was erased of it, when and on what ground.",
     )
     tracking: list[TrackingEvent] | None = read.json(
-        _examined(EXAMINATIONS.c.tracking),
+        _unless_erased(_examined(EXAMINATIONS.c.tracking), EXHIBITS.c.id),
         description="The events of a tracking document, as read; null before it was.",
     )

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from evidence import audit, bundle, likeness, tombstone, verify
+from evidence import attestation, audit, bundle, likeness, tombstone, verify
 from evidence import body as bodies
 from evidence.body import Body
 from evidence.errors import Erased as ErasedError
@@ -128,6 +128,32 @@ async def test_an_erased_file_and_body_are_gone_and_all_else_still_verifies(case
     assert [one for one in found.findings if one.kind is Kind.TAMPERED] == []
     assert f"what entry 1 of stream {case.stream} says: {said}" in found.unchecked
     assert not any("withheld or erased" in each for each in found.unchecked)
+
+
+async def test_what_a_tombstone_names_is_shown_to_nobody_before_it_is_destroyed_either(
+    case, engine, tmp_path
+):
+    places = [(case.stream, 1), (case.stream, 2)]
+
+    async def attested():
+        async with engine.connect() as conn:
+            return await attestation.read(conn, case.vault, places)
+
+    (before, other) = await attested()
+    assert b"kaputt.jpg" in before.body
+    await bury(engine, case, photo(case))
+    (after, same) = await attested()
+    assert (after.body, after.salt) == (None, None)
+    assert (after.entry, after.receipt, same) == (before.entry, before.receipt, other)
+    path = await export(engine, case, tmp_path / "between.zip")
+    files = files_of(path)
+    assert place(case.stream, "bodies", 1) not in files
+    assert place(case.stream, "salts", 1) not in files
+    assert PHOTO not in files.values()
+    found = verify.verify(path, [case.key])
+    assert [one for one in found.findings if one.kind is Kind.TAMPERED] == []
+    said = SAID.format(case.stream) + " says"
+    assert f"what entry 1 of stream {case.stream} says: {said}" in found.unchecked
 
 
 async def test_a_bundle_from_before_still_verifies(case, engine):

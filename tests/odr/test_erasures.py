@@ -161,6 +161,20 @@ async def test_neither_bundle_nor_spool_nor_log_nor_store_gives_what_was_erased(
     assert CANARY not in caplog.text
 
 
+async def test_from_the_approval_on_no_bundle_gives_what_is_to_be_erased(bench):
+    case = await bench.file()
+    exhibit = await given(bench, case)
+    number = (await bench.one(text("SELECT number FROM cases"))).number
+    erasure = await ask(bench, exhibit)
+    for approved in (False, True):
+        for viewer in (bench.people.buyer, bench.people.operator):
+            path = await bundles.export(bench.desk, viewer, number)
+            assert (CANARY.encode() in path.read_bytes()) is not approved
+            path.unlink()
+        if not approved:
+            await approve(bench, erasure)
+
+
 async def test_the_file_alone_may_be_erased_and_later_its_words(bench, engine):
     case = await bench.file()
     exhibit = await given(bench, case)

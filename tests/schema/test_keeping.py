@@ -1,10 +1,14 @@
 """Erasures and legal holds by mutations: the operator's, two people, never under hold."""
 
+from sqlalchemy import text
+
 from odr import erasures
 from schema import ids
 from tests.schema.house import House
 
 SHOWN = """query($id: ID!) { node(id: $id) { ... on Exhibit { title description filename
+  findings { kind grounds { name text } }
+  record { attestation { entry body salt } }
   erasures { state ground sentence words reason at doneAt } } } }"""
 HOLDS = "query($id: ID!) { case(id: $id) { legalHolds { reason until liftedAt } } }"
 
@@ -54,6 +58,30 @@ async def test_an_exhibit_is_erased_by_two_people_and_everybody_who_saw_it_is_to
         assert (found["state"], found["ground"], found["reason"]) == ("DONE", "COURT_ORDER", reason)
         assert found["sentence"] == "a court or an authority ordered it"
     assert (await house.ask(people.stranger, SHOWN, id=exhibit))["node"] is None
+
+
+async def test_from_the_approval_on_nobody_is_shown_what_the_erasure_covers(house):
+    _, exhibit = await given(house)
+    people = house.people
+    sql = (
+        "INSERT INTO exhibit_findings (id, case_id, exhibit_id, kind, strength, grounds, at)"
+        " SELECT id, case_id, id, 'same_file_elsewhere', 'slight', CAST(:grounds AS jsonb),"
+        " service_now() FROM exhibits WHERE id = :id"
+    )
+    async with house.office.engine.begin() as conn:
+        given_ = {"id": ids.key(exhibit, "ex"), "grounds": '[{"name": "program", "text": "Paint"}]'}
+        await conn.execute(text(sql), given_)
+    erasure = await asked(house, exhibit)
+    before = (await house.ask(people.buyer, SHOWN, id=exhibit))["node"]
+    assert "What I saw" in before["record"][0]["attestation"]["body"]
+    assert before["findings"][0]["grounds"] == [{"name": "PROGRAM", "text": "Paint"}]
+    await house.done(people.second_operator, "approveErasure", erasureId=erasure)
+    for viewer in (people.buyer, people.seller, people.operator):
+        node = (await house.ask(viewer, SHOWN, id=exhibit))["node"]
+        (told,) = (each["attestation"] for each in node["record"])
+        assert told == {"body": None, "salt": None, "entry": told["entry"]}
+        assert [each["grounds"] for each in node["findings"]] == [[]]
+        assert "What I saw" not in str(node)
 
 
 async def test_an_erasure_that_was_asked_for_is_declined(house):

@@ -219,6 +219,8 @@ CREATE INDEX vault_entries_blob ON vault_entries (blob) WHERE blob IS NOT NULL;
 
 CREATE INDEX vault_entries_recorded ON vault_entries (recorded);
 
+CREATE INDEX vault_entries_tombstones ON vault_entries (stream) WHERE body ? 'erased';
+
 CREATE TABLE vault_cosignatures (
     origin TEXT NOT NULL,
     size BIGINT NOT NULL,
