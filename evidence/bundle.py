@@ -95,6 +95,10 @@ class Contents:
     stamps: tuple[tuple[Chain, ...], ...] = ()
     histories: tuple[tuple[Own, ...], ...] = ()
 
+    def files(self) -> list[Blob]:
+        """Give those of `blobs` whose content goes in: accepted, and the key not destroyed."""
+        return [one for one in self.blobs if one.wrapped_key and one.state is BlobState.ACCEPTED]
+
 
 _ENTRIES = text(
     "SELECT e.seq, e.entry, e.salt, e.body, e.blob, r.note, l.origin, l.index AS place"
@@ -187,7 +191,7 @@ async def write(
     `name` becomes the folder in the ZIP; `extra` goes below extra/ as it is. Files are decrypted
     one piece at a time; one whose key was destroyed is left out. Tampered if one was changed.
     """
-    files = [one for one in contents.blobs if one.wrapped_key and one.state is BlobState.ACCEPTED]
+    files = contents.files()
     with bag.Writer(path, name) as writer:
         about = _about(vault, contents, files, made)
         writer.add(BUNDLE, canonical.encode(about))

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha512
 from pathlib import Path
@@ -17,6 +18,7 @@ from evidence.body import Body, Plaintext
 from evidence.bundle import Contents, Kept, Stream
 from evidence.entry import Ciphertext, Entry
 from evidence.models import BlobState
+from evidence.tombstone import Erased
 from odr import custody
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -98,6 +100,58 @@ def test_it_says_who_deposited_what_and_when(contents: Contents):
     (deposit,) = (one for one in nodes.values() if one.get("uco-core:name") == "submit_exhibit")
     assert deposit["uco-action:startTime"]["@value"] == "2026-11-22T12:01:00+00:00"
     assert {"@id": record["@id"]} in deposit["uco-action:result"]
+
+
+def erased_of(contents: Contents, *, words: bool) -> Contents:
+    """The same after an erasure that the record tells of, with what was said of it or without."""
+    told = Body("submit_exhibit", {"role": "claimant", "label": "A-1", "filename": ""}, PHOTO)
+    body = {"role": "administrator", "kept": []}
+    if words:
+        body["kept"] = [{"seq": 1, "value": bodies.value(told)}]
+    erased = Erased("court_order", "administrator", (1,) if words else (), (PHOTO.id,))
+    first, second, third = contents.streams[0].entries
+    second = replace(second, body=None, salt=None) if words else second
+    tombstone = kept(3, Body("erase_exhibit", body, erased=erased))
+    stream = Stream(STREAM, (first, second, third, tombstone), ())
+    return Contents((stream,), (replace(contents.blobs[0], wrapped_key=None),), ())
+
+
+@pytest.mark.parametrize("words", [True, False])
+def test_what_was_erased_says_so_and_is_not_listed_as_in_the_bundle(
+    contents: Contents, tmp_path: Path, *, words: bool
+):
+    path = tmp_path / "custody.jsonld"
+    path.write_bytes(custody.graph(CASE, "C-1", erased_of(contents, words=words)))
+    nodes = {one["@id"]: one for one in json.loads(path.read_bytes())["@graph"]}
+    file = nodes[f"urn:uuid:{PHOTO.id}"]
+    said = (
+        "erased on 2026-11-22 on the ground court_order (a court or an authority ordered it)"
+        f" by the administrator, as entry 3 of stream {STREAM} says"
+    )
+    assert file["uco-core:description"] == f"Not in the bundle: {said}"
+    (content,) = file["uco-core:hasFacet"]
+    assert content["@type"] == "uco-observable:ContentDataFacet"
+    assert content["uco-observable:hash"][0]["uco-types:hashValue"]["@value"] == "00" * 32
+    assert "blobs/" not in path.read_text()
+    assert "broken cup" not in path.read_text()
+    acts = {one.get("uco-core:name"): one for one in nodes.values()}
+    assert acts["erase_exhibit"]["uco-action:startTime"]["@value"] == "2026-11-22T12:03:00+00:00"
+    assert {"@id": file["@id"]} in acts["erase_exhibit"]["uco-action:object"]
+    assert all(each["@id"] in nodes for each in acts["erase_exhibit"]["uco-action:object"])
+    given = acts["submit_exhibit"]["uco-core:description"]
+    assert (f"what it said was {said}" in given) is words
+    done = validate(path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_erased_file_of_which_nothing_else_is_shown_is_named(contents: Contents):
+    gone = erased_of(contents, words=False)
+    entries_left = (gone.streams[0].entries[0], gone.streams[0].entries[3])
+    left = replace(gone, streams=(Stream(STREAM, entries_left, ()),))
+    made = json.loads(custody.graph(CASE, "C-1", left))
+    (file,) = (one for one in made["@graph"] if one["@id"] == f"urn:uuid:{PHOTO.id}")
+    assert file["uco-core:description"].startswith("Not in the bundle: erased on 2026-11-22")
+    assert {"@id": file["@id"]} in made["@graph"][0]["uco-core:object"]
 
 
 def test_what_is_withheld_is_not_there_and_nothing_is_quoted(contents: Contents):
