@@ -16,6 +16,7 @@ from evidence.entry import from_microseconds
 from tests.evidence import sequencing
 from tests.evidence.cases import ORIGIN, SIGNER
 
+_AT_WORK_SECONDS = 60
 KILLS = [4, pytest.param(50, marks=pytest.mark.long)]
 
 
@@ -24,6 +25,7 @@ async def test_no_receipt_is_broken_by_a_killed_sequencer(database, engine, tmp_
     local = keys.generate(SIGNER, "log", cosigners=["log"])
     keys.save(local, tmp_path / "keys.json", "", cost=2)
     receipts, seed = tmp_path / "receipts", random.SystemRandom().randrange(2**32)
+    receipts.touch()
     chance = random.Random(seed)  # noqa: S311 - no secret
     given, sizes = 0, [0]
     for _ in range(kills):
@@ -59,7 +61,7 @@ async def test_no_receipt_is_broken_by_a_killed_sequencer(database, engine, tmp_
 
 
 async def killed(url: str, folder: Path, receipts: Path, seconds: float) -> None:
-    """Start the process, and kill it so many seconds after it is at work."""
+    """Start the process, and kill it so many seconds after it gave its first receipt."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -73,6 +75,10 @@ async def killed(url: str, folder: Path, receipts: Path, seconds: float) -> None
     )
     assert process.stdout is not None
     assert await process.stdout.readline() == b"ready\n"
+    before = receipts.stat().st_size
+    async with asyncio.timeout(_AT_WORK_SECONDS):
+        while receipts.stat().st_size == before:
+            await asyncio.sleep(0.01)
     await asyncio.sleep(seconds)
     process.send_signal(signal.SIGKILL)
     assert await process.wait() == -signal.SIGKILL

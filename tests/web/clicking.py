@@ -13,9 +13,9 @@ PHOTO = {"name": "photo.png", "mimeType": "image/png", "buffer": PNG}
 PATIENCE_SECONDS = 30
 
 
-def until(reached: Any) -> None:
-    """Wait for what the site's worker does in a thread of its own."""
-    end = time.monotonic() + PATIENCE_SECONDS
+def until(reached: Any, *, seconds: float = PATIENCE_SECONDS) -> None:
+    """Wait for what the site's worker does in a thread of its own, or a process on its own."""
+    end = time.monotonic() + seconds
     while not reached():
         assert time.monotonic() < end, "it never came"
         time.sleep(0.05)

@@ -29,7 +29,7 @@ from tests.web.test_tus import OFFSET, metadata
 from web import tus
 
 MIB = 2**20
-START_SECONDS = 60
+START_SECONDS = 120
 PEAK_MIB_MAX = 60
 TOP = Path(__file__).parents[2]
 
@@ -57,7 +57,11 @@ class Server:
             command = [sys.executable, "-m", "infra", "serve"]
             given = {"stdout": log, "stderr": log, "cwd": TOP, "env": self.environment}
             self.process = subprocess.Popen(command, **given)
-        until(lambda: self.process.poll() is not None or self._answers())
+        try:
+            until(lambda: self.process.poll() is not None or self._answers(), seconds=START_SECONDS)
+        except AssertionError:
+            self.kill()
+            raise
         assert self.process.poll() is None, self.log.read_text()[-3000:]
 
     def _answers(self) -> bool:
