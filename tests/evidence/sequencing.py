@@ -2,7 +2,7 @@
 
 ``python -m tests.evidence.sequencing DATABASE FOLDER KEYS RECEIPTS``: each receipt that was given
 out, after the commit, stands in RECEIPTS in one write: the size of the note as eight digits, and
-the note.
+the note. On its standard output it says once that it is at work.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ def read(path: Path) -> list[bytes]:
     return found
 
 
-async def _deposit(engine: AsyncEngine, made: Vault, receipts: int) -> None:
+async def _deposit(engine: AsyncEngine, made: Vault, receipts: int, *, first: bool = False) -> None:
     while True:
         stream, now = uuid4(), datetime.now(UTC)
         async with engine.begin() as conn:
@@ -71,6 +71,9 @@ async def _deposit(engine: AsyncEngine, made: Vault, receipts: int) -> None:
         async with engine.begin() as conn:
             await made.store_receipts(conn, signed)
         os.write(receipts, b"".join(framed(one.note) for one in signed))
+        if first:
+            os.write(sys.stdout.fileno(), b"at work\n")
+            first = False
 
 
 async def _sequence(engine: AsyncEngine, made: Vault) -> None:
@@ -83,11 +86,9 @@ async def main(url: str, folder: str, local: str, receipts: str) -> None:
     made = vault(Path(folder), keys.load(Path(local), ""))
     engine = database.create_engine(url)
     file = os.open(receipts, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
     async with asyncio.TaskGroup() as group:
-        for _ in range(AT_ONCE):
-            group.create_task(_deposit(engine, made, file))
+        for number in range(AT_ONCE):
+            group.create_task(_deposit(engine, made, file, first=number == 0))
         group.create_task(_sequence(engine, made))
 
 
