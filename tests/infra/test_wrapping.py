@@ -194,6 +194,7 @@ async def test_every_table_that_keeps_wrapped_keys_is_brought_along(engine):
         assert found == await rewrapping.tables(conn) == ["partial_uploads", "vault_blobs"]
 
 
+@pytest.mark.long
 async def test_a_rotation_of_keys_that_is_killed_loses_nothing_and_ends_when_run_again(given):
     made = await deposit(given, 60)
     (old,) = wrapping(given["key_file"])

@@ -225,7 +225,7 @@ def test_64_mib_come_in_constant_memory(server):
     assert peak < PEAK_MIB_MAX
 
 
-@pytest.mark.parametrize("checked", [True, False])
+@pytest.mark.parametrize("checked", [True, pytest.param(False, marks=pytest.mark.long)])
 async def test_a_client_that_others_wrote_uploads_and_resumes(server, engine, checked):
     film = _film(3 * MIB)
     told = {"filename": "照片.mp4", "filetype": "video/mp4"}
