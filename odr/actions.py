@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from odr import (
     claims,
+    corrections,
     exhibits,
     hearings,
     information,
@@ -57,6 +58,8 @@ PEOPLE: Final[dict[Act, Callable[..., Any]]] = {
     Act.REST: hearings.rest,
     Act.CLOSE_RECORD: hearings.close_record,
     Act.RULE: rulings.rule,
+    Act.REQUEST_CORRECTION: corrections.request_correction,
+    Act.CORRECT_RULING: corrections.correct_ruling,
     Act.WAIVE_APPEAL: rulings.waive_appeal,
 }
 
@@ -111,8 +114,6 @@ NOT_IMPLEMENTED: Final = frozenset(
         Act.OBJECT_TO_NEUTRAL,
         Act.SUSTAIN_OBJECTION,
         Act.OVERRULE_OBJECTION,
-        Act.REQUEST_CORRECTION,
-        Act.CORRECT_RULING,
         Act.APPEAL,
         Act.AFFIRM_RULING,
         Act.VARY_RULING,

@@ -275,7 +275,7 @@ async def hold(
     case, found, fired = await _current(work, case)
     rulebook = work.rulebooks.version(case.rulebook)
     held_facts = measures.holding(
-        found, rulebook, case.state, Reason(case.reason), policy.side_of(roles)
+        found, rulebook, case.state, Reason(case.reason), policy.side_of(roles), work.at
     )
     try:
         row = allowed(case.state, act, roles, held_facts)
@@ -317,7 +317,7 @@ async def _possible(work: Work, case: Case, act: Act, role: Role) -> bool:
     """Whether a locked case lets somebody who is on neither side ``act``."""
     found, _ = await _measured(work, case)
     rulebook = work.rulebooks.version(case.rulebook)
-    holding = measures.holding(found, rulebook, case.state, Reason(case.reason), None)
+    holding = measures.holding(found, rulebook, case.state, Reason(case.reason), None, work.at)
     offered = act in table.acts(case.state, frozenset({role}))
     return offered and all(fact in holding for fact in REQUIRES.get(act, ()))
 

@@ -7,6 +7,7 @@ reason that was known.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final, cast
 
 from sqlalchemy import ColumnElement, Select, Text, and_, exists, func, select
@@ -14,9 +15,9 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import col
 
-from odr.models.arbitration import InformationRequest
+from odr.models.arbitration import Correction, CorrectionRequest, InformationRequest
 from odr.models.cases import Appointment, Case, Claim, RunningClock, Seat
-from odr.models.dialogue import Exhibit, ExhibitAnswer, Offer, Proposal
+from odr.models.dialogue import Exhibit, ExhibitAnswer, Offer, Proposal, Ruling
 from odr.models.findings import ExhibitFinding
 from odr.models.money import Obligation, Payout
 from odr.models.states import (
@@ -90,6 +91,7 @@ def _by_side() -> dict[str, Any]:
             "findings": _findings(side),
             "seat": seat,
             "asked": _asked(side),
+            "correction_asked": _correction_asked(side),
         }
     return measured
 
@@ -101,6 +103,29 @@ def _asked(side: Side) -> Select[Any]:
         col(RunningClock.clock) == Clock.INFORMATION,
         col(RunningClock.side) == side,
         col(RunningClock.state) == ClockState.RUNNING,
+    )
+
+
+def _correction_asked(*sides: Side) -> Select[Any]:
+    """How many requests for a correction wait for one."""
+    corrected = exists().where(
+        col(Correction.case_id) == col(CorrectionRequest.case_id),
+        col(Correction.at) >= col(CorrectionRequest.at),
+    )
+    return select(func.count()).where(
+        col(CorrectionRequest.case_id) == col(Case.id),
+        col(CorrectionRequest.side).in_(sides),
+        ~corrected,
+    )
+
+
+def _correctable() -> Select[Any]:
+    """Until when a correction of the latest ruling can be asked for."""
+    return (
+        select(col(Ruling.correctable_until))
+        .where(col(Ruling.case_id) == col(Case.id))
+        .order_by(col(Ruling.at).desc())
+        .limit(1)
     )
 
 
@@ -202,6 +227,10 @@ def _measured() -> ColumnElement[Any]:
         .select_from(InformationRequest)
         .where(col(InformationRequest.case_id) == col(Case.id))
         .scalar_subquery(),
+        "correctable",
+        _correctable().scalar_subquery(),
+        "now",
+        func.service_now(),
         "seller_answers",
         col(Case.claimant_party) == Party.BUYER,
     ]
@@ -222,9 +251,17 @@ Measures = Mapping[str, Any]
 
 
 def holding(
-    measures: Measures, rulebook: Rulebook, state: State, reason: Reason, side: Side | None
+    measures: Measures,
+    rulebook: Rulebook,
+    state: State,
+    reason: Reason,
+    side: Side | None,
+    at: datetime | None = None,
 ) -> frozenset[Fact]:
-    """The facts that hold for somebody on ``side`` (None: neither side, nor a neutral)."""
+    """The facts that hold for somebody on ``side`` (None: neither side, nor a neutral).
+
+    ``at`` is the instant of the act that asks; left out it is when the measures were taken.
+    """
     held: set[Fact] = set()
 
     def mark(fact: Fact, holds: object) -> None:
@@ -253,6 +290,11 @@ def holding(
     mark(Fact.PROPOSAL_FAILED, proposals["failed"])
     asked_most = rulebook.caps.information_requests_per_case
     mark(Fact.REQUESTS_LEFT, measures["requests"] < asked_most)
+    at = at or datetime.fromisoformat(measures["now"])
+    until = measures["correctable"]
+    pending = claimant["correction_asked"] + respondent["correction_asked"]
+    in_time = until is not None and at < datetime.fromisoformat(until)
+    mark(Fact.CORRECTION_OPEN, in_time or (side is Side.NEUTRAL and pending))
     mark(Fact.BOTH_WAIVED, claimant["seat"]["waived"] and respondent["seat"]["waived"])
     mark(Fact.PAYMENT_DUE, measures["payouts"])
     mark(Fact.ALL_PERFORMED, not measures["obligations"] and not measures["payouts"])
@@ -296,6 +338,7 @@ def _for_party(measures: Measures, rulebook: Rulebook, state: State, side: Side)
     mark(Fact.PROPOSAL_TO_ANSWER, proposals["open"] and proposals[side.value] is None)
     mark(Fact.CONSENT_OPEN, mine["seat"]["consented"] is None)
     mark(Fact.REQUEST_TO_ANSWER, mine["asked"])
+    mark(Fact.CORRECTION_NOT_ASKED, not mine["correction_asked"])
     mark(Fact.NOT_RESTED, not mine["seat"]["rested"])
     mark(Fact.APPEAL_NOT_WAIVED, not mine["seat"]["waived"])
     return held

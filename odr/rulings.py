@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from odr.models.cases import Seat
 from odr.models.dialogue import Citation, Exhibit, Finding, Ruling, Unrelied
 from odr.models.states import Channel, RulingKind
 from odr.procedure.acts import Act, Role
+from odr.rulebook import Window
 from odr.terms import Terms
 from odr.words import Reason
 from odr.work import Work
@@ -62,35 +64,45 @@ async def rule(
     Every exhibit of the record is either cited by a finding or named as not relied on.
     """
     held = await cases.hold(work, case_id, Act.RULE, version=version)
-    await _check_terms(work, held, decision)
-    exhibits = await _exhibits(work, case_id)
+    until = held.window(Window.CORRECTION, work.noticed)
+    said, shown = await write(work, held, decision, _root(held), until)
+    amount = terms.to_buyer(decision.terms).amount_minor
+    await cases.advance(work, held, Entry(said=said, shown=shown, stage_amount=amount))
+    return work.result
+
+
+async def write(
+    work: Work, held: Held, decision: Decision, root: bytes, correctable_until: datetime | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Check a decision on the record with this root and write it down.
+
+    Gives what the record says of it and what the timeline shows; the ruling's id is
+    ``work.result``.
+    """
+    await check_terms(work, held, decision.kind, decision.terms)
+    exhibits = await _exhibits(work, held.id)
     _check_findings(decision, exhibits)
     longest = held.rulebook.limits.ruling_characters
     claims.text_within(decision.reasons, ("reasons",), longest)
-    await _insert(work, held, decision)
-    given = terms.to_json(decision.terms)
-    entry = Entry(
-        said={
-            "ruling": str(work.result),
-            "kind": decision.kind.value,
-            "findings": [_finding(found, exhibits) for found in decision.findings],
-            "not_relied_on": [
-                _cited(exhibits[each.exhibit_id]) | {"why": each.why}
-                for each in decision.not_relied_on
-            ],
-            "reasons": decision.reasons,
-            "terms": given,
-            "record_root": _root(held).hex(),
-        },
-        shown={
-            "ruling": str(work.result),
-            "kind": decision.kind.value,
-            **claims.amount_of(decision.terms),
-        },
-        stage_amount=terms.to_buyer(decision.terms).amount_minor,
-    )
-    await cases.advance(work, held, entry)
-    return work.result
+    await _insert(work, held, decision, root, correctable_until)
+    said = {
+        "ruling": str(work.result),
+        "kind": decision.kind.value,
+        "findings": [_finding(found, exhibits) for found in decision.findings],
+        "not_relied_on": [
+            _cited(exhibits[each.exhibit_id]) | {"why": each.why} for each in decision.not_relied_on
+        ],
+        "reasons": decision.reasons,
+        "terms": terms.to_json(decision.terms),
+        "record_root": root.hex(),
+        "correctable_until": correctable_until and correctable_until.isoformat(),
+    }
+    shown = {
+        "ruling": str(work.result),
+        "kind": decision.kind.value,
+        **claims.amount_of(decision.terms),
+    }
+    return said, shown
 
 
 def _root(held: Held) -> bytes:
@@ -100,14 +112,23 @@ def _root(held: Held) -> bytes:
     return bytes(root)
 
 
-async def _check_terms(work: Work, held: Held, decision: Decision) -> None:
-    if decision.kind is RulingKind.DISMISSED:
-        if decision.terms.items:
+async def latest(work: Work, case_id: UUID) -> Ruling:
+    """The ruling that holds in a case that has one."""
+    columns = Ruling.__table__.c  # type: ignore[attr-defined]  # SQLModel gives every table class its Table
+    statement = select(*columns).where(columns.case_id == case_id)
+    found = await work.conn.execute(statement.order_by(columns.at.desc()).limit(1))
+    return Ruling(**found.mappings().one())
+
+
+async def check_terms(work: Work, held: Held, kind: RulingKind, decided: Terms) -> None:
+    """Refuse terms that no ruling of this kind can have (``Invalid``)."""
+    if kind is RulingKind.DISMISSED:
+        if decided.items:
             raise Invalid(("terms",), "dismissed_without_terms")
         return
     bought = await orders.bought(work.conn, held.case.order_id)
     reason = Reason(held.case.reason)
-    orders.check(bought, decision.terms, held.rulebook, reason=reason, claim=False)
+    orders.check(bought, decided, held.rulebook, reason=reason, claim=False)
 
 
 async def _exhibits(work: Work, case_id: UUID) -> dict[UUID, Exhibit]:
@@ -158,7 +179,9 @@ def _finding(found: Found, exhibits: dict[UUID, Exhibit]) -> dict[str, Any]:
     return {"issue": found.issue, "body": found.body, "exhibits": cited}
 
 
-async def _insert(work: Work, held: Held, decision: Decision) -> None:
+async def _insert(
+    work: Work, held: Held, decision: Decision, root: bytes, correctable_until: datetime | None
+) -> None:
     ruling = work.result
     await work.conn.execute(
         insert(Ruling).values(
@@ -169,7 +192,8 @@ async def _insert(work: Work, held: Held, decision: Decision) -> None:
             reasons=decision.reasons,
             terms=terms.to_json(decision.terms),
             amount_minor=terms.to_buyer(decision.terms).amount_minor,
-            record_root=_root(held),
+            record_root=root,
+            correctable_until=correctable_until,
             at=work.at,
         )
     )
@@ -226,13 +250,7 @@ async def let_ruling_stand(work: Work, case_id: UUID, _: UUID) -> None:
 
 
 async def _carry_out(work: Work, held: Held) -> None:
-    latest = (
-        select(col(Ruling.id), col(Ruling.terms))
-        .where(col(Ruling.case_id) == held.id)
-        .order_by(col(Ruling.at).desc())
-        .limit(1)
-    )
-    ruling = (await work.conn.execute(latest)).one()
+    ruling = await latest(work, held.id)
     await work.conn.execute(
         update(Ruling).where(col(Ruling.id) == ruling.id).values(final_at=work.at)
     )

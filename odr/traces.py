@@ -214,6 +214,7 @@ def _rule(rows: Rows, entry: Entry, _: Side | None) -> None:
         terms=said["terms"],
         amount_minor=amount(said["terms"]),
         record_root=bytes.fromhex(said["record_root"]),
+        correctable_until=_instant(said["correctable_until"]),
         at=entry.at,
         final_at=None,
     )
@@ -235,6 +236,42 @@ def kept(bodies: Iterable[Mapping[str, Any] | None]) -> Mapping[int, Any]:
     """What a stream's tombstones keep of the private bodies that they name: all but words."""
     buried = [body["body"] for body in bodies if body is not None and "erased" in body]
     return {each["seq"]: each["value"] for body in buried for each in body.get("kept", ())}
+
+
+def _instant(given: str | None) -> datetime | None:
+    return None if given is None else datetime.fromisoformat(given)
+
+
+def _ask_for_correction(rows: Rows, entry: Entry, side: Side | None) -> None:
+    rows.put(
+        "correction_requests",
+        UUID(entry.said["correction_request"]),
+        ruling_id=UUID(entry.said["ruling"]),
+        side=side,
+        account_id=entry.account,
+        body=entry.said["body"],
+        at=entry.at,
+    )
+
+
+def _correct(rows: Rows, entry: Entry, _: Side | None) -> None:
+    said = entry.said
+    given = said.get("terms")
+    right = None if given is None else amount(given)
+    rows.put(
+        "corrections",
+        UUID(said["correction"]),
+        ruling_id=UUID(said["ruling"]),
+        account_id=entry.account,
+        body=said["body"],
+        terms=given,
+        amount_minor=right,
+        at=entry.at,
+    )
+    if given is not None:
+        rows.put("rulings", UUID(said["ruling"]), terms=given, amount_minor=right)
+        for party in rows.of("parties").values():
+            party["appeal_waived_at"] = None
 
 
 def _ask(rows: Rows, entry: Entry, _: Side | None) -> None:
@@ -286,5 +323,7 @@ LEAVES: Final[Mapping[Act, Callable[[Rows, Entry, Side | None], None]]] = {
     Act.ANSWER_REQUEST: _answer_request,
     Act.EXPIRE_REQUEST: _expire_request,
     Act.RULE: _rule,
+    Act.REQUEST_CORRECTION: _ask_for_correction,
+    Act.CORRECT_RULING: _correct,
 }
 """What each act leaves of what was said and shown, by (rows, entry, its side)."""

@@ -53,6 +53,8 @@ ROWS: Final[Mapping[str, str]] = {
     "CaucusMessage": "rooms rooms rooms no no no no no",
     "Claim": _RECORD,
     "Clock": _CASE,
+    "Correction": _RECORD,
+    "CorrectionRequest": _RECORD,
     "Cover": _OWN,
     "Erasure": "rooms rooms rooms record record no yes no",
     "Exhibit": _SAID,

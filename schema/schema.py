@@ -10,6 +10,7 @@ from strawberry.tools import merge_types
 from schema import scalars
 from schema.mutations.account import AccountActs
 from schema.mutations.claims import ClaimActs
+from schema.mutations.corrections import CorrectionActs
 from schema.mutations.exhibits import ExhibitActs
 from schema.mutations.hearings import HearingActs
 from schema.mutations.information import InformationActs
@@ -38,6 +39,7 @@ ACTS: Final = (
     InformationActs,
     ProposalActs,
     RulingActs,
+    CorrectionActs,
 )
 """The acts of the procedure, which a case's ``availableActs`` names."""
 

@@ -190,6 +190,25 @@ FORMS: Final[Mapping[Act, Form]] = {
         button="Sign and issue the ruling",
         danger=True,
     ),
+    Act.REQUEST_CORRECTION: Form(
+        fields=(
+            Field(
+                name="body",
+                kind="area",
+                label="What is wrong, and how should it read?",
+                help="A slip: a name, a date, a sum. Whoever disagrees with the ruling appeals.",
+            ),
+        ),
+        button="Ask for the correction",
+    ),
+    Act.CORRECT_RULING: Form(
+        fields=(
+            Field(name="body", kind="area", label="What was wrong, and how does it read?"),
+            Field(name="terms", kind="terms", label="The right terms", required=False),
+        ),
+        button="Correct the ruling",
+        danger=True,
+    ),
     Act.WAIVE_APPEAL: Form(button="I will not appeal"),
 }
 """Every act that people do in a case; filing has a page of its own."""

@@ -1,6 +1,7 @@
-"""Tables: what an arbitrator asks of a side before the ruling."""
+"""Tables: what an arbitrator asks before the ruling; how a slip in it is corrected."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index
@@ -39,3 +40,40 @@ class InformationRequest(SQLModel, table=True):
     answered_by: UUID | None = Field(default=None, foreign_key="accounts.id")
     answered_at: datetime | None = Field(default=None, sa_column=columns.instant(null=True))
     expired_at: datetime | None = Field(default=None, sa_column=columns.instant(null=True))
+
+
+class CorrectionRequest(SQLModel, table=True):
+    """A side asks for a slip in a ruling to be corrected; the next correction answers it."""
+
+    __tablename__ = "correction_requests"
+    __table_args__ = (Index("correction_requests_by_case", "case_id"),)
+
+    id: UUID = Field(sa_column=columns.key())
+    case_id: UUID = Field(foreign_key="cases.id")
+    ruling_id: UUID = Field(foreign_key="rulings.id")
+    side: Side = Field(sa_column=columns.word(Side, "correction_side"))
+    account_id: UUID = Field(foreign_key="accounts.id")
+    body: str = Field(sa_column=columns.text(longest=8000, name="body"))
+    at: datetime = Field(sa_column=columns.instant())
+
+
+class Correction(SQLModel, table=True):
+    """A slip in a ruling, as it reads now; with ``terms`` where those were wrong.
+
+    The ruling's own row holds the terms as they are; the record keeps both.
+    """
+
+    __tablename__ = "corrections"
+    __table_args__ = (
+        Index("corrections_by_case", "case_id"),
+        CheckConstraint("(terms IS NULL) = (amount_minor IS NULL)", name="terms_whole"),
+    )
+
+    id: UUID = Field(sa_column=columns.key())
+    case_id: UUID = Field(foreign_key="cases.id")
+    ruling_id: UUID = Field(foreign_key="rulings.id")
+    account_id: UUID = Field(foreign_key="accounts.id")
+    body: str = Field(sa_column=columns.text(longest=8000, name="body"))
+    terms: dict[str, Any] | None = Field(default=None, sa_column=columns.value(null=True))
+    amount_minor: int | None = Field(default=None, sa_column=columns.minor(null=True))
+    at: datetime = Field(sa_column=columns.instant())

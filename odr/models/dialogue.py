@@ -225,7 +225,11 @@ class Proposal(SQLModel, table=True):
 
 
 class Ruling(SQLModel, table=True):
-    """An arbitrator's decision on a frozen record."""
+    """An arbitrator's decision on a frozen record.
+
+    ``correctable_until`` is when the time to ask for a correction is over; a decision on appeal
+    has none.
+    """
 
     __tablename__ = "rulings"
     __table_args__ = (Index("rulings_by_case", "case_id"),)
@@ -238,6 +242,7 @@ class Ruling(SQLModel, table=True):
     terms: dict[str, Any] = Field(sa_column=columns.value())
     amount_minor: int = Field(sa_column=columns.minor())
     record_root: bytes = Field(sa_column=columns.digest())
+    correctable_until: datetime | None = Field(default=None, sa_column=columns.instant(null=True))
     at: datetime = Field(sa_column=columns.instant())
     final_at: datetime | None = Field(default=None, sa_column=columns.instant(null=True))
 

@@ -66,6 +66,7 @@ class Fact(Word):
     REQUEST_TO_ANSWER = "request_to_answer", "Nothing is asked of you."
     NOT_RESTED = "not_rested", "You said already that you have nothing to add."
     CORRECTION_OPEN = "correction_open", "The time to ask for a correction is over."
+    CORRECTION_NOT_ASKED = "correction_not_asked", "You asked for a correction already."
     APPEAL_NOT_WAIVED = "appeal_not_waived", "You waived the appeal already."
     BOTH_WAIVED = "both_waived", "Not both sides waived the appeal."
 
@@ -143,7 +144,7 @@ REQUIRES: Final[dict[Act, tuple[Fact, ...]]] = {
     _A.ANSWER_REQUEST: (_F.REQUEST_TO_ANSWER,),
     _A.REST: (_F.NOT_RESTED,),
     _A.RULE: (_F.DISCLOSED,),
-    _A.REQUEST_CORRECTION: (_F.CORRECTION_OPEN,),
+    _A.REQUEST_CORRECTION: (_F.CORRECTION_OPEN, _F.CORRECTION_NOT_ASKED),
     _A.CORRECT_RULING: (_F.CORRECTION_OPEN,),
     _A.WAIVE_APPEAL: (_F.APPEAL_NOT_WAIVED,),
     _A.MAKE_FINAL: (_F.BOTH_WAIVED,),

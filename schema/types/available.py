@@ -42,7 +42,7 @@ _CLOCKS: Final[Mapping[_Act, tuple[_Clock, ...]]] = {
 _TERMS: Final = frozenset(
     {
         *(_Act.FILE, _Act.MODIFY_CLAIM, _Act.MAKE_OFFER, _Act.MAKE_COUNTER_OFFER),
-        *(_Act.PROPOSE_TERMS, _Act.RULE),
+        *(_Act.PROPOSE_TERMS, _Act.RULE, _Act.CORRECT_RULING),
     }
 )
 _CLAIMS: Final = frozenset({_Act.FILE, _Act.MODIFY_CLAIM})
@@ -70,6 +70,8 @@ _TEXTS: Final[Mapping[_Act, Mapping[str, Longest]]] = {
     _Act.REQUEST_INFORMATION: {"question": lambda limits: limits.message_characters},
     _Act.ANSWER_REQUEST: {"body": lambda limits: limits.message_characters},
     _Act.PROPOSE_TERMS: {"reasons": lambda _: proposals.REASONS_MAX},
+    _Act.REQUEST_CORRECTION: {"body": lambda limits: limits.message_characters},
+    _Act.CORRECT_RULING: {"body": lambda limits: limits.message_characters},
     _Act.RULE: {
         "reasons": lambda limits: limits.ruling_characters,
         "findings.issue": lambda _: rulings.ISSUE_MAX,
@@ -110,6 +112,8 @@ class Standing:
     def due(self, act: _Act) -> datetime | None:
         """The earliest running clock that the act must beat."""
         kinds = _CLOCKS.get(act, ())
+        if act is _Act.REQUEST_CORRECTION:
+            return datetime.fromisoformat(self.row["measures"]["correctable"])
         own = policy.side_of(self.roles)
         stage = timers.STAGE_CLOCKS.get(self.state)
         for wanted in (kinds, (stage,) if stage is not None else ()):

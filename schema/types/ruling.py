@@ -1,11 +1,11 @@
-"""Rulings: findings that cite exhibits, exhibits not relied on and why, reasons, terms."""
+"""Rulings: findings that cite exhibits, what is not relied on, reasons, terms; corrections."""
 
 from datetime import datetime
 
 import strawberry
 from sqlalchemy import exists, select
 
-from odr.models import dialogue
+from odr.models import arbitration, dialogue
 from schema import sight
 from schema.reader import declaration as read
 from schema.scalars import Digest, Money
@@ -13,12 +13,14 @@ from schema.types.exhibit import EXHIBITS, Exhibit
 from schema.types.node import Node
 from schema.types.seat import account_name
 from schema.types.terms import Terms, terms
-from schema.types.words import RulingKind
+from schema.types.words import RulingKind, Side
 
 RULINGS = read.columns(dialogue.Ruling)
 FINDINGS = read.columns(dialogue.Finding)
 CITATIONS = read.columns(dialogue.Citation)
 UNRELIED = read.columns(dialogue.Unrelied)
+CORRECTIONS = read.columns(arbitration.Correction)
+CORRECTION_REQUESTS = read.columns(arbitration.CorrectionRequest)
 
 
 @read.table(
@@ -56,6 +58,33 @@ class NotReliedOn:
     why: str = read.column(UNRELIED.c.why)
 
 
+@read.table(
+    arbitration.CorrectionRequest,
+    tag="cq",
+    row=sight.in_record(CORRECTION_REQUESTS.c.case_id),
+)
+@strawberry.type(description="A side asks for a slip in a ruling to be corrected.")
+class CorrectionRequest(Node):
+    """A request for a correction; the next correction answers it."""
+
+    side: Side = read.column(CORRECTION_REQUESTS.c.side)
+    body: str = read.column(CORRECTION_REQUESTS.c.body)
+    at: datetime = read.column(CORRECTION_REQUESTS.c.at)
+
+
+@read.table(arbitration.Correction, tag="cx", row=sight.in_record(CORRECTIONS.c.case_id))
+@strawberry.type(description="A slip in a ruling, as it reads right.")
+class Correction(Node):
+    """A correction."""
+
+    name: str = read.column(account_name(CORRECTIONS.c.account_id), description="The arbitrator.")
+    body: str = read.column(CORRECTIONS.c.body)
+    terms: Terms | None = read.json(
+        terms(CORRECTIONS.c.terms), description="The right terms, where they were wrong."
+    )
+    at: datetime = read.column(CORRECTIONS.c.at)
+
+
 @read.table(dialogue.Ruling, tag="ru", row=sight.in_record(RULINGS.c.case_id))
 @strawberry.type(description="An arbitrator's decision on a frozen record.")
 class Ruling(Node):
@@ -82,3 +111,18 @@ class Ruling(Node):
     )
     at: datetime = read.column(RULINGS.c.at)
     final_at: datetime | None = read.column(RULINGS.c.final_at)
+    correctable_until: datetime | None = read.column(
+        RULINGS.c.correctable_until,
+        description="A correction can be asked for before then; null for a decision on appeal.",
+    )
+    correction_requests: list[CorrectionRequest] = read.many(
+        CORRECTION_REQUESTS.c.ruling_id == RULINGS.c.id,
+        order=(CORRECTION_REQUESTS.c.at, CORRECTION_REQUESTS.c.id),
+        typical=1,
+    )
+    corrections: list[Correction] = read.many(
+        CORRECTIONS.c.ruling_id == RULINGS.c.id,
+        order=(CORRECTIONS.c.at, CORRECTIONS.c.id),
+        typical=1,
+        description="Slips that were put right; `terms` of the ruling are the right ones.",
+    )

@@ -25,6 +25,7 @@ from odr import (
     audit,
     claims,
     clockwork,
+    corrections,
     exhibits,
     hearings,
     ids,
@@ -62,6 +63,8 @@ AUDITED = (
     "exhibit_answers",
     "proposals",
     "information_requests",
+    "correction_requests",
+    "corrections",
     "rulings",
     "ruling_findings",
     "ruling_citations",
@@ -217,6 +220,9 @@ async def ruled(case: Case) -> None:
         terms=worlds.refund(9_000),
     )
     await case.act(arbitrator, rulings.rule, case.id, decision)
+    await case.act(buyer, corrections.request_correction, case.id, "It is 95.")
+    right = worlds.refund(9_500)
+    await case.act(arbitrator, corrections.correct_ruling, case.id, "90 reads 95.", corrected=right)
     for party in (buyer, seller):
         await case.act(party, rulings.waive_appeal, case.id)
 

@@ -44,3 +44,15 @@ def test_a_side_is_asked_and_answers_by_the_forms(stages, site):
         asked = page.partition('id="requests"')[2].partition("</section>")[0]
         assert "When did you pack it?" in asked
         assert "On Monday." in asked
+
+
+def test_a_slip_is_corrected_by_the_forms(stages, site):
+    number, buyer = stages.number("ruled"), site.people.buyer
+    stages._post(buyer, number, "request_correction", body="It says 100, it means 101.")
+    arbitrator = site.neutral(number, "arbitrator")
+    given = {"terms-0-remedy": "PARTIAL_REFUND", "terms-0-amount": "101"}
+    stages._post(arbitrator, number, "correct_ruling", body="100 reads 101.", **given)
+    ruling = _page(stages, buyer, number).partition('id="ruling-1"')[2].partition("</section>")[0]
+    for said in ("It says 100, it means 101.", "100 reads 101.", "€101.00"):
+        assert said in ruling
+    assert "€100.00" not in ruling

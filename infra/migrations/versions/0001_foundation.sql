@@ -885,6 +885,7 @@ CREATE TABLE rulings (
     terms JSONB NOT NULL,
     amount_minor BIGINT NOT NULL,
     record_root BYTEA NOT NULL,
+    correctable_until TIMESTAMP WITH TIME ZONE,
     at TIMESTAMP WITH TIME ZONE NOT NULL,
     final_at TIMESTAMP WITH TIME ZONE,
     PRIMARY KEY (id),
@@ -1001,6 +1002,41 @@ CREATE TABLE shipment_events (
     UNIQUE (shipment_id, at, code),
     FOREIGN KEY(shipment_id) REFERENCES shipments (id)
 );
+
+CREATE TABLE correction_requests (
+    id UUID NOT NULL,
+    case_id UUID NOT NULL,
+    ruling_id UUID NOT NULL,
+    side VARCHAR(40) NOT NULL,
+    account_id UUID NOT NULL,
+    body TEXT NOT NULL CONSTRAINT body_length CHECK (char_length(body) <= 8000),
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(case_id) REFERENCES cases (id),
+    FOREIGN KEY(ruling_id) REFERENCES rulings (id),
+    CONSTRAINT correction_side CHECK (side IN ('claimant', 'respondent', 'neutral')),
+    FOREIGN KEY(account_id) REFERENCES accounts (id)
+);
+
+CREATE INDEX correction_requests_by_case ON correction_requests (case_id);
+
+CREATE TABLE corrections (
+    id UUID NOT NULL,
+    case_id UUID NOT NULL,
+    ruling_id UUID NOT NULL,
+    account_id UUID NOT NULL,
+    body TEXT NOT NULL CONSTRAINT body_length CHECK (char_length(body) <= 8000),
+    terms JSONB,
+    amount_minor BIGINT,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (id),
+    CONSTRAINT terms_whole CHECK ((terms IS NULL) = (amount_minor IS NULL)),
+    FOREIGN KEY(case_id) REFERENCES cases (id),
+    FOREIGN KEY(ruling_id) REFERENCES rulings (id),
+    FOREIGN KEY(account_id) REFERENCES accounts (id)
+);
+
+CREATE INDEX corrections_by_case ON corrections (case_id);
 
 CREATE TABLE appointments (
     id UUID NOT NULL,
@@ -1262,6 +1298,8 @@ GRANT SELECT, INSERT, UPDATE ON cases TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON caucus_messages TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON claims TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON clocks TO concord_app;
+GRANT SELECT, INSERT, UPDATE ON correction_requests TO concord_app;
+GRANT SELECT, INSERT, UPDATE ON corrections TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON covers TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON erasures TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON examinations TO concord_app;
@@ -2225,7 +2263,8 @@ GRANT SELECT ON
     cases, seats, appointments, claims, answers, acts, clocks, notices, readings,
     offers, messages, caucus_messages, uploads, exhibits, exhibit_answers, proposals,
     examinations, exhibit_findings,
-    information_requests, rulings, ruling_findings, ruling_citations, ruling_unrelied,
+    information_requests, correction_requests, corrections,
+    rulings, ruling_findings, ruling_citations, ruling_unrelied,
     obligations, payouts, insurance_claims, vault_receipts, vault_streams,
     vault_inspections, vault_derivatives, erasures, legal_holds
 TO concord_reader;
