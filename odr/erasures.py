@@ -37,6 +37,7 @@ from odr.models.findings import Examination, ExhibitFinding
 from odr.models.keeping import Erasure, Tombstone
 from odr.models.states import ErasureState, Keeping
 from odr.procedure.acts import Act, State
+from odr.sentences import Other
 from odr.work import SERVICE, Office, Work
 
 OUTBOX: Final = "erase"
@@ -182,6 +183,8 @@ async def _bury(work: Work, case: Case, exhibit: Exhibit, erasure: Erasure) -> N
     if erasure.words:
         await _take_words(work, exhibit)
     await outbox.put(work.conn, OUTBOX, erasure.id)
+    told = [role for role in holds.PARTIES if policy.reads_channel(role, exhibit.channel)]
+    await holds.tell_parties(work, case, Other.EXHIBIT_ERASED, told)
 
 
 def _erased(

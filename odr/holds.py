@@ -8,12 +8,14 @@ told twice, late and out of order. A file that is given meanwhile asks for the s
 The procedure's table knows nothing of this: a hold moves no case, and may be placed on closed ones.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+import orjson
+from sqlalchemy import Boolean, Text, Uuid, bindparam, insert, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -22,6 +24,8 @@ from odr.errors import Invalid, NotFound, Unmet
 from odr.models.cases import Case
 from odr.models.keeping import LegalHold
 from odr.models.states import Keeping
+from odr.procedure.acts import Role
+from odr.sentences import Other
 from odr.sql import typed
 from odr.work import SERVICE, Office, Work
 
@@ -37,6 +41,39 @@ SELECT b.id, b.store_key, b.store_version FROM exhibits e JOIN vault_blobs b ON 
     OR b.id IN (SELECT d.derivative FROM vault_derivatives d WHERE d.blob = e.blob_id)
 WHERE e.case_id = :case ORDER BY b.id
 """
+)
+
+PARTIES: Final = (Role.CLAIMANT, Role.RESPONDENT)
+_TOLD_AS: Final = {
+    Keeping.PLACE_LEGAL_HOLD: Other.LEGAL_HOLD_PLACED,
+    Keeping.LIFT_LEGAL_HOLD: Other.LEGAL_HOLD_LIFTED,
+}
+_TELL: Final = text(
+    """
+WITH told AS (
+    INSERT INTO notices (id, case_id, account_id, kind, facts, created)
+    SELECT child_id(:case), :case, who.account_id, :kind, CAST(:facts AS jsonb), :at
+    FROM (
+        SELECT coalesce(s.account_id, m.account_id) AS account_id
+        FROM seats s LEFT JOIN memberships m USING (organisation_id)
+        WHERE s.case_id = :case AND s.until IS NULL AND s.role = ANY(:roles)
+        GROUP BY 1
+    ) AS who
+    WHERE who.account_id IS NOT NULL AND NOT (:once AND EXISTS (
+        SELECT FROM notices n WHERE n.case_id = :case AND n.account_id = who.account_id
+          AND n.kind = :kind AND n.read IS NULL AND n.created > :at - interval '1 hour'))
+    RETURNING id
+)
+INSERT INTO outbox (id, kind, subject_id, state, due, tries)
+SELECT child_id(id), 'notice', id, 'due', :at, 0 FROM told
+"""
+).bindparams(
+    bindparam("case", type_=Uuid()),
+    bindparam("kind", type_=Text()),
+    bindparam("facts", type_=Text()),
+    bindparam("at", type_=TIMESTAMP(timezone=True)),
+    bindparam("roles", type_=ARRAY(Text())),
+    bindparam("once", type_=Boolean()),
 )
 
 
@@ -94,6 +131,25 @@ async def _enter(
         await work.vault.append(work.conn, case.record_stream, act=act.value, body=body, at=work.at)
     )
     await outbox.put(work.conn, OUTBOX, case.id)
+    await tell_parties(work, case, _TOLD_AS[act])
+
+
+async def tell_parties(
+    work: Work, case: Case, kind: Other, roles: Iterable[Role] = PARTIES
+) -> None:
+    """Queue a notice to whoever has a party's seat; of several erasures within an hour, one.
+
+    It says nothing but what its kind says, and whose case it is.
+    """
+    given = {
+        "case": case.id,
+        "kind": kind.value,
+        "facts": orjson.dumps({"number": case.number}).decode(),
+        "at": work.noticed,
+        "roles": [role.value for role in roles],
+        "once": kind is Other.EXHIBIT_ERASED,
+    }
+    await work.conn.execute(_TELL, given)
 
 
 def stamp(work: Work, case: Case) -> dict[str, Any]:

@@ -132,7 +132,7 @@ DONE: Final[dict[Act, str]] = {
 
 
 class Other(Word):
-    """What is told beside the acts of a case, to the people of an organisation."""
+    """What is told beside the acts of a case, to an organisation's people or to the parties."""
 
     GIVEN_UP = "given_up", "The service has given something up after many tries."
     PAYOUT_AWAITS_APPROVAL = "payout_awaits_approval", "A payment waits for a second person."
@@ -145,6 +145,12 @@ class Other(Word):
     INSURANCE_FUND_SHORT = "insurance_fund_short", "An insurer's fund does not cover a reserve."
     INSURANCE_CLAIM_DECIDED = "insurance_claim_decided", "Your insurer has decided a claim."
     INSURANCE_CLAIM_PAID = "insurance_claim_paid", "Your insurer has paid a claim."
+    EXHIBIT_ERASED = "exhibit_erased", "An exhibit was erased; the record says when and why."
+    LEGAL_HOLD_PLACED = (
+        "legal_hold_placed",
+        "A legal hold was placed: nothing of the case is erased while it stands.",
+    )
+    LEGAL_HOLD_LIFTED = "legal_hold_lifted", "A legal hold was lifted."
 
 
 UNKNOWN: Final = "There is something new."

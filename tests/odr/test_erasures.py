@@ -161,6 +161,37 @@ async def test_neither_bundle_nor_spool_nor_log_nor_store_gives_what_was_erased(
     assert CANARY not in caplog.text
 
 
+async def told(bench: Bench) -> list[tuple[str, str]]:
+    """Who was told of what of it, in order; each has a letter to come."""
+    sql = text(
+        "SELECT n.kind, a.email FROM notices n JOIN accounts a ON a.id = n.account_id"
+        " JOIN outbox o ON o.subject_id = n.id AND o.kind = 'notice'"
+        " WHERE n.kind LIKE '%erased' OR n.kind LIKE 'legal%' ORDER BY n.created, n.kind, a.email"
+    )
+    async with bench.desk.engine.connect() as conn:
+        return [
+            (row.kind, row.email.split("@")[0].split("-")[0]) for row in await conn.execute(sql)
+        ]
+
+
+async def test_both_parties_are_told_of_erasures_and_holds_and_of_nothing_in_them(bench):
+    case = await bench.file()
+    first, second = await given(bench, case), await bench.give(case, scene(9))
+    held = await hold(bench, case)
+    await lift(bench, held)
+    asked_for = [await ask(bench, first), await ask(bench, second)]
+    both = ["legal_hold_placed", "legal_hold_lifted"]
+    assert [kind for kind, _ in await told(bench)] == [kind for kind in both for _ in range(2)]
+    for erasure in asked_for:
+        await approve(bench, erasure)
+    kinds = [kind for kind, _ in await told(bench)]
+    assert kinds == [kind for kind in (*both, "exhibit_erased") for _ in range(2)]
+    assert len({person for _, person in await told(bench)}) == 2
+    facts = await bench.one(text("SELECT string_agg(facts::text, '') AS all FROM notices"))
+    assert CANARY not in facts.all
+    assert REASON not in facts.all
+
+
 async def test_from_the_approval_on_no_bundle_gives_what_is_to_be_erased(bench):
     case = await bench.file()
     exhibit = await given(bench, case)
