@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from odr import (
+    appeals,
     claims,
     corrections,
     exhibits,
@@ -61,6 +62,10 @@ PEOPLE: Final[dict[Act, Callable[..., Any]]] = {
     Act.REQUEST_CORRECTION: corrections.request_correction,
     Act.CORRECT_RULING: corrections.correct_ruling,
     Act.WAIVE_APPEAL: rulings.waive_appeal,
+    Act.APPEAL: appeals.appeal,
+    Act.AFFIRM_RULING: appeals.affirm_ruling,
+    Act.VARY_RULING: appeals.vary_ruling,
+    Act.SET_ASIDE_RULING: appeals.set_aside_ruling,
 }
 
 CONSEQUENCES: Final[dict[Act, Consequence]] = {
@@ -114,10 +119,6 @@ NOT_IMPLEMENTED: Final = frozenset(
         Act.OBJECT_TO_NEUTRAL,
         Act.SUSTAIN_OBJECTION,
         Act.OVERRULE_OBJECTION,
-        Act.APPEAL,
-        Act.AFFIRM_RULING,
-        Act.VARY_RULING,
-        Act.SET_ASIDE_RULING,
         Act.GIVE_RETURN_ADDRESS,
         Act.USE_PLATFORM_ADDRESS,
         Act.SHIP_RETURN,

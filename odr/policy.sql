@@ -126,7 +126,7 @@ GRANT SELECT ON
     cases, seats, appointments, claims, answers, acts, clocks, notices, readings,
     offers, messages, caucus_messages, uploads, exhibits, exhibit_answers, proposals,
     examinations, exhibit_findings,
-    information_requests, correction_requests, corrections,
+    appeals, information_requests, correction_requests, corrections,
     rulings, ruling_findings, ruling_citations, ruling_unrelied,
     obligations, payouts, insurance_claims, vault_receipts, vault_streams,
     vault_inspections, vault_derivatives, erasures, legal_holds

@@ -44,8 +44,12 @@ _SAY_TERMS: Final = {
     Act.LET_DEFAULT_STAND,
     Act.GRANT_WITHOUT_RECOURSE,
 }
-_FINAL: Final = {Act.MAKE_FINAL, Act.LET_RULING_STAND}
-"""The acts that grant what they say, and those that grant what the last ruling said."""
+_DECIDE: Final = {Act.RULE, Act.VARY_RULING, Act.SET_ASIDE_RULING}
+_FINAL: Final = {
+    *(Act.MAKE_FINAL, Act.LET_RULING_STAND),
+    *(Act.AFFIRM_RULING, Act.VARY_RULING, Act.SET_ASIDE_RULING),
+}
+"""The acts that grant what they say, those that rule, those that make the last ruling final."""
 
 _MARKS: Final = {Act.REST: "rested_at", Act.WAIVE_APPEAL: "appeal_waived_at"}
 _APPOINT: Final = {Act.APPOINT_MEDIATOR, Act.APPOINT_ARBITRATOR}
@@ -227,7 +231,7 @@ class Replay:
     def _grant(self, entry: Entry) -> None:
         """What was agreed or decided, the obligations that follow, and what was paid of them."""
         said = entry.said
-        if entry.act is Act.RULE:
+        if entry.act in _DECIDE:
             self._ruled = entry
         if entry.root is not None:
             self._case |= {"record_root": entry.root.hash, "record_size": entry.root.size}

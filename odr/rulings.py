@@ -1,6 +1,6 @@
 """Rulings: findings that cite exhibits, exhibits not relied on and why, reasons, terms."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -240,22 +240,37 @@ async def waive_appeal(work: Work, case_id: UUID, *, version: int | None = None)
     service = work.dated(work.at)
     if await cases.offers(service, case_id, Act.MAKE_FINAL, Role.SERVICE):
         final = await cases.follow(service, case_id, Act.MAKE_FINAL)
-        await _carry_out(service, final)
+        await carry_out(service, final)
 
 
 async def let_ruling_stand(work: Work, case_id: UUID, _: UUID) -> None:
     """Nobody appealed in time: the ruling is final and is carried out."""
     held = await cases.hold(work, case_id, Act.LET_RULING_STAND, roles=frozenset({Role.CLOCK}))
-    await _carry_out(work, held)
+    await carry_out(work, held)
 
 
-async def _carry_out(work: Work, held: Held) -> None:
+async def carry_out(
+    work: Work,
+    held: Held,
+    said: Mapping[str, Any] | None = None,
+    shown: Mapping[str, Any] | None = None,
+    *,
+    closes_record: bool = False,
+) -> None:
+    """Make the latest ruling final and grant what it gives, by the row in hand: once in a case.
+
+    ``said`` and ``shown`` are what the entry tells besides.
+    """
     ruling = await latest(work, held.id)
     await work.conn.execute(
         update(Ruling).where(col(Ruling.id) == ruling.id).values(final_at=work.at)
     )
-    granted, said = await performance.possible(work, held.case, _decided(ruling.terms))
-    entry = Entry(said=said, shown={"ruling": str(ruling.id), **claims.amount_of(granted)})
+    granted, told = await performance.possible(work, held.case, _decided(ruling.terms))
+    entry = Entry(
+        said={**(said or {}), **told},
+        shown={"ruling": str(ruling.id), **(shown or {}), **claims.amount_of(granted)},
+        closes_record=closes_record,
+    )
     held = await cases.advance(work, held, entry)
     await performance.begin(work, held, granted)
 

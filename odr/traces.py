@@ -13,7 +13,7 @@ from uuid import UUID
 
 from evidence.body import Plaintext, Root
 from odr import terms
-from odr.models.states import Channel, Keeping, OfferState, ProposalState
+from odr.models.states import AppealDecision, Channel, Keeping, OfferState, ProposalState
 from odr.procedure.acts import Act, Role
 from odr.words import Side
 
@@ -205,14 +205,15 @@ def _fail_proposal(rows: Rows, entry: Entry, _: Side | None) -> None:
 
 def _rule(rows: Rows, entry: Entry, _: Side | None) -> None:
     said, ruling = entry.said, UUID(entry.said["ruling"])
+    given = said.get("decided", said["terms"])  # what is granted of it may be less
     rows.put(
         "rulings",
         ruling,
         account_id=entry.account,
         kind=said["kind"],
         reasons=said["reasons"],
-        terms=said["terms"],
-        amount_minor=amount(said["terms"]),
+        terms=given,
+        amount_minor=amount(given),
         record_root=bytes.fromhex(said["record_root"]),
         correctable_until=_instant(said["correctable_until"]),
         at=entry.at,
@@ -274,6 +275,43 @@ def _correct(rows: Rows, entry: Entry, _: Side | None) -> None:
             party["appeal_waived_at"] = None
 
 
+def _appeal(rows: Rows, entry: Entry, side: Side | None) -> None:
+    said = entry.said
+    rows.put(
+        "appeals",
+        UUID(said["appeal"]),
+        ruling_id=UUID(said["ruling"]),
+        side=side,
+        account_id=entry.account,
+        ground=said["ground"],
+        statement=said["statement"],
+        at=entry.at,
+        decision=None,
+        reasons=None,
+        decided_by=None,
+        decided_at=None,
+        decided_ruling_id=None,
+    )
+
+
+_DECIDES: Final = {
+    Act.AFFIRM_RULING: AppealDecision.AFFIRMED,
+    Act.VARY_RULING: AppealDecision.VARIED,
+    Act.SET_ASIDE_RULING: AppealDecision.SET_ASIDE,
+}
+
+
+def _decide_appeal(rows: Rows, entry: Entry, side: Side | None) -> None:
+    said, decision = entry.said, _DECIDES[entry.act]
+    decided: Row = {"decision": decision, "decided_by": entry.account, "decided_at": entry.at}
+    if decision is AppealDecision.AFFIRMED:
+        decided["reasons"] = said["reasons"]
+    else:
+        decided["decided_ruling_id"] = UUID(said["ruling"])
+        _rule(rows, entry, side)
+    rows.put("appeals", UUID(said["appeal"]), **decided)
+
+
 def _ask(rows: Rows, entry: Entry, _: Side | None) -> None:
     said = entry.said
     due = next(each["due"] for each in said["clocks"] if each["subject"] == said["request"])
@@ -323,6 +361,8 @@ LEAVES: Final[Mapping[Act, Callable[[Rows, Entry, Side | None], None]]] = {
     Act.ANSWER_REQUEST: _answer_request,
     Act.EXPIRE_REQUEST: _expire_request,
     Act.RULE: _rule,
+    Act.APPEAL: _appeal,
+    **dict.fromkeys(_DECIDES, _decide_appeal),
     Act.REQUEST_CORRECTION: _ask_for_correction,
     Act.CORRECT_RULING: _correct,
 }

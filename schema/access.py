@@ -47,6 +47,7 @@ _OWN: Final = "own own own own own own yes own"
 ROWS: Final[Mapping[str, str]] = {
     "Account": "own own own own own customers yes own",
     "Answer": _RECORD,
+    "Appeal": _RECORD,
     "Appointment": _RECORD,
     "Bond": _OWN,
     "Case": _CASE,

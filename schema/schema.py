@@ -9,6 +9,7 @@ from strawberry.tools import merge_types
 
 from schema import scalars
 from schema.mutations.account import AccountActs
+from schema.mutations.appeals import AppealActs
 from schema.mutations.claims import ClaimActs
 from schema.mutations.corrections import CorrectionActs
 from schema.mutations.exhibits import ExhibitActs
@@ -40,6 +41,7 @@ ACTS: Final = (
     ProposalActs,
     RulingActs,
     CorrectionActs,
+    AppealActs,
 )
 """The acts of the procedure, which a case's ``availableActs`` names."""
 

@@ -27,7 +27,7 @@ class Field:
     ``kind``: area, terms, files, file, offer (open, of the other side), own_offer, proposal,
     request (for information, open to one's own side), exhibit (of the other side), finding (named
     by the exhibit's page), walled (own, in mediation), side, asked (a side, of neutrals), ruling
-    (kind), findings, unrelied.
+    (kind), ground (of an appeal), findings, unrelied.
     """
 
     name: str
@@ -60,6 +60,14 @@ _STATEMENT: Final = Field(
     label="Your position",
     help="What happened, in your words. The other side reads this.",
     longest=20000,
+)
+
+_DECISION: Final = (
+    Field(name="kind", kind="ruling", label="The claim is"),
+    Field(name="findings", kind="findings", label="Findings"),
+    Field(name="notReliedOn", kind="unrelied", label="Exhibits not relied on, and why"),
+    Field(name="reasons", kind="area", label="Reasons", longest=40000),
+    Field(name="terms", kind="terms", label="Terms", required=False),
 )
 
 FORMS: Final[Mapping[Act, Form]] = {
@@ -179,17 +187,7 @@ FORMS: Final[Mapping[Act, Form]] = {
     ),
     Act.REST: Form(button="I have nothing to add"),
     Act.CLOSE_RECORD: Form(button="Close the record", danger=True),
-    Act.RULE: Form(
-        fields=(
-            Field(name="kind", kind="ruling", label="The claim is"),
-            Field(name="findings", kind="findings", label="Findings"),
-            Field(name="notReliedOn", kind="unrelied", label="Exhibits not relied on, and why"),
-            Field(name="reasons", kind="area", label="Reasons", longest=40000),
-            Field(name="terms", kind="terms", label="Terms", required=False),
-        ),
-        button="Sign and issue the ruling",
-        danger=True,
-    ),
+    Act.RULE: Form(fields=_DECISION, button="Sign and issue the ruling", danger=True),
     Act.REQUEST_CORRECTION: Form(
         fields=(
             Field(
@@ -210,6 +208,28 @@ FORMS: Final[Mapping[Act, Form]] = {
         danger=True,
     ),
     Act.WAIVE_APPEAL: Form(button="I will not appeal"),
+    Act.APPEAL: Form(
+        fields=(
+            Field(name="ground", kind="ground", label="On what ground?"),
+            Field(
+                name="statement",
+                kind="area",
+                label="What is new, or what was not kept to?",
+                help="Another arbitrator decides, for good. New evidence belongs here.",
+                longest=20000,
+            ),
+            Field(name="exhibits", kind="files", label="Your evidence", required=False),
+        ),
+        button="Appeal",
+        danger=True,
+    ),
+    Act.AFFIRM_RULING: Form(
+        fields=(Field(name="reasons", kind="area", label="Reasons", longest=40000),),
+        button="Affirm the ruling",
+        danger=True,
+    ),
+    Act.VARY_RULING: Form(fields=_DECISION, button="Vary the ruling", danger=True),
+    Act.SET_ASIDE_RULING: Form(fields=_DECISION, button="Set aside and decide anew", danger=True),
 }
 """Every act that people do in a case; filing has a page of its own."""
 

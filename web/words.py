@@ -8,6 +8,8 @@ from evidence.tombstone import Ground
 from odr import sentences
 from odr.findings.kinds import LIMITS, FindingKind, GroundName, Strength
 from odr.models.states import (
+    AppealDecision,
+    AppealGround,
     Channel,
     InsuranceState,
     ObligationState,
@@ -36,6 +38,8 @@ def _title(member: StrEnum) -> str:
 
 WORDS: Final = SimpleNamespace(
     act=_sentences(Act),
+    appeal=_sentences(AppealDecision),
+    appeal_ground=_sentences(AppealGround),
     channel=_titles(Channel),
     done={act.name: said for act, said in sentences.DONE.items()},
     erasure=_sentences(Ground),

@@ -106,6 +106,41 @@ CLAIM: Final = (
         amount=shapes.money("k.amount_minor", "k.terms ->> 'currency'"),
     )
 )
+CLAIMS: Final = shapes.listed(
+    "SELECT k.version, {} AS v FROM claims k WHERE k.case_id = c.id".format(
+        shapes.made(statement="k.statement", at=shapes.at("k.at"), terms=shapes.terms("k.terms"))
+    ),
+    "x.version",
+)
+INFORMATION: Final = shapes.listed(
+    "SELECT q.at, q.id, {} AS v FROM information_requests q WHERE q.case_id = c.id".format(
+        shapes.made(
+            id=shapes.identity("ir", "q.id"),
+            side="upper(q.side)",
+            name="(SELECT name FROM accounts WHERE id = q.account_id)",
+            question="q.question",
+            at=shapes.at("q.at"),
+            due=shapes.at("q.due"),
+            open="EXISTS (SELECT FROM clocks k WHERE k.case_id = q.case_id"
+            " AND k.subject_id = q.id AND k.state = 'running')",
+            answer="q.answer",
+            answeredAt=shapes.at("q.answered_at"),
+        )
+    ),
+    "x.at, x.id",
+)
+APPEAL: Final = "(SELECT {} FROM appeals a WHERE a.case_id = c.id)".format(
+    shapes.made(
+        side="upper(a.side)",
+        ground="upper(a.ground)",
+        statement="a.statement",
+        at=shapes.at("a.at"),
+        decision="upper(a.decision)",
+        reasons="a.reasons",
+        decidedBy="(SELECT name FROM accounts WHERE id = a.decided_by)",
+        decidedAt=shapes.at("a.decided_at"),
+    )
+)
 ANSWER: Final = "(SELECT {} FROM answers w WHERE w.case_id = c.id)".format(
     shapes.made(statement="w.statement", at=shapes.at("w.at"))
 )
@@ -229,6 +264,26 @@ RULINGS: Final = shapes.listed(
                     shapes.made(why="u.why", exhibit=shapes.made(label=LABEL, path=PATH))
                 ),
                 "x.id",
+            ),
+            correctionRequests=shapes.listed(
+                "SELECT q.at, q.id, {} AS v FROM correction_requests q"
+                " WHERE q.ruling_id = r.id".format(
+                    shapes.made(side="upper(q.side)", body="q.body", at=shapes.at("q.at"))
+                ),
+                "x.at, x.id",
+            ),
+            corrections=shapes.listed(
+                "SELECT q.at, q.id, {} AS v FROM corrections q WHERE q.ruling_id = r.id".format(
+                    shapes.made(
+                        name="(SELECT name FROM accounts WHERE id = q.account_id)",
+                        body="q.body",
+                        at=shapes.at("q.at"),
+                        terms="CASE WHEN q.terms IS NOT NULL THEN {} END".format(
+                            shapes.terms("q.terms")
+                        ),
+                    )
+                ),
+                "x.at, x.id",
             ),
         )
     ),

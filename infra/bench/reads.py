@@ -35,6 +35,8 @@ _TURN: Final = f"""CASE
     WHEN c.state = 'closed' THEN 'DONE'
     WHEN EXISTS (SELECT FROM offers f WHERE f.case_id = c.id AND f.state = 'open'
         AND f.side <> me.side) THEN 'YOUR_TURN'
+    WHEN EXISTS (SELECT FROM clocks k WHERE k.case_id = c.id AND k.clock = 'information'
+        AND k.state = 'running' AND k.side = me.side) THEN 'YOUR_TURN'
     WHEN c.state IN ('filed', 'defaulted') THEN
         CASE me.side WHEN 'respondent' THEN 'YOUR_TURN' ELSE 'THEIR_TURN' END
     WHEN c.state = 'negotiating' THEN CASE WHEN (SELECT r.side FROM acts r WHERE r.case_id = c.id
@@ -81,11 +83,14 @@ _SHOWN: Final = (
         seats=parts.SEATS,
         neutral=parts.NEUTRAL,
         claim=parts.CLAIM,
+        claims=parts.CLAIMS,
         answer=parts.ANSWER,
         offers=parts.OFFERS,
         proposals=parts.PROPOSALS,
         messages=shapes.made(nodes=parts.MESSAGES),
         exhibits=parts.EXHIBITS,
+        appeal=parts.APPEAL,
+        informationRequests=parts.INFORMATION,
         rulings=parts.RULINGS,
         obligations=parts.OBLIGATIONS,
         payouts=parts.PAYOUTS,
@@ -115,7 +120,7 @@ _NEEDS: Final = shapes.made(
     state="c.state",
     reason="c.reason",
     rulebook="c.rulebook",
-    clocks="(SELECT json_agg(json_build_array(k.clock, k.due)) FROM clocks k"
+    clocks="(SELECT json_agg(json_build_array(k.clock, k.due, k.side)) FROM clocks k"
     " WHERE k.case_id = c.id AND k.state = 'running')",
     order=shapes.made(
         currency="c.currency",
@@ -181,13 +186,17 @@ def case(row: Mapping[str, Any], viewer: Viewer, books: Rulebooks) -> str:
 
 
 _STATES: Final = {state.value: state for state in State}
-_WITH_TERMS: Final = {"file", "make_offer", "make_counter_offer", "propose_terms", "rule"}
+_WITH_TERMS: Final = {
+    *("file", "modify_claim", "make_offer", "make_counter_offer", "propose_terms", "rule"),
+    *("correct_ruling", "vary_ruling", "set_aside_ruling"),
+}
+_CLAIMS: Final = {"file", "modify_claim"}
 
 
 def _act(standing: Standing, act: Any) -> dict[str, Any]:
     due: datetime | None = standing.due(act)
     bounds = (
-        standing.goods.bounds(standing.book, standing.reason, claim=act.value == "file")
+        standing.goods.bounds(standing.book, standing.reason, claim=act.value in _CLAIMS)
         if act.value in _WITH_TERMS
         else []
     )

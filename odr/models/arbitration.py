@@ -1,4 +1,4 @@
-"""Tables: what an arbitrator asks before the ruling; how a slip in it is corrected."""
+"""Tables: what an arbitrator asks before the ruling; how a ruling is corrected, appealed."""
 
 from datetime import datetime
 from typing import Any
@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, Index
 from sqlmodel import Field, SQLModel
 
 from odr.models import columns
+from odr.models.states import AppealDecision, AppealGround
 from odr.words import Side
 
 
@@ -77,3 +78,41 @@ class Correction(SQLModel, table=True):
     terms: dict[str, Any] | None = Field(default=None, sa_column=columns.value(null=True))
     amount_minor: int | None = Field(default=None, sa_column=columns.minor(null=True))
     at: datetime = Field(sa_column=columns.instant())
+
+
+class Appeal(SQLModel, table=True):
+    """The one appeal against a case's ruling, and what was decided on it.
+
+    ``reasons`` are those of a ruling that is affirmed; one that is varied or set aside has another
+    in its place, ``decided_ruling_id``, with its own. Undecided in time, the ruling stands.
+    """
+
+    __tablename__ = "appeals"
+    __table_args__ = (
+        CheckConstraint(
+            "num_nonnulls(decision, decided_by, decided_at) IN (0, 3)", name="decided_whole"
+        ),
+        CheckConstraint("(decision = 'affirmed') = (reasons IS NOT NULL)", name="affirmed"),
+        CheckConstraint(
+            "(decision IN ('varied','set_aside')) = (decided_ruling_id IS NOT NULL)",
+            name="decided_anew",
+        ),
+    )
+
+    id: UUID = Field(sa_column=columns.key())
+    case_id: UUID = Field(foreign_key="cases.id", unique=True)
+    ruling_id: UUID = Field(foreign_key="rulings.id")
+    side: Side = Field(sa_column=columns.word(Side, "appeal_side"))
+    account_id: UUID = Field(foreign_key="accounts.id")
+    ground: AppealGround = Field(sa_column=columns.word(AppealGround, "appeal_ground"))
+    statement: str = Field(sa_column=columns.text(longest=20000, name="statement"))
+    at: datetime = Field(sa_column=columns.instant())
+    decision: AppealDecision | None = Field(
+        default=None, sa_column=columns.word(AppealDecision, "appeal_decision", null=True)
+    )
+    reasons: str | None = Field(
+        default=None, sa_column=columns.text(null=True, longest=40000, name="reasons")
+    )
+    decided_by: UUID | None = Field(default=None, foreign_key="accounts.id")
+    decided_at: datetime | None = Field(default=None, sa_column=columns.instant(null=True))
+    decided_ruling_id: UUID | None = Field(default=None, foreign_key="rulings.id")

@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlmodel import SQLModel
 
-from odr.models.arbitration import Correction, CorrectionRequest, InformationRequest
+from odr.models.arbitration import Appeal, Correction, CorrectionRequest, InformationRequest
 from odr.models.cases import Answer, Appointment, Claim, Record, RunningClock
 from odr.models.dialogue import (
     CaucusMessage,
@@ -30,6 +30,7 @@ KEYS: Final[dict[str, tuple[type[SQLModel], tuple[str, ...]]]] = {
     "exhibit_answers": (ExhibitAnswer, ("exhibit_id", "side", "finding_id")),
     "proposals": (Proposal, ("id",)),
     "information_requests": (InformationRequest, ("id",)),
+    "appeals": (Appeal, ("id",)),
     "correction_requests": (CorrectionRequest, ("id",)),
     "corrections": (Correction, ("id",)),
     "rulings": (Ruling, ("id",)),

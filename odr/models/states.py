@@ -63,6 +63,21 @@ class RulingKind(Word):
     DISMISSED = "dismissed", "The claim is dismissed."
 
 
+class AppealGround(Word):
+    """On what a ruling may be appealed."""
+
+    NEW_EVIDENCE = "new_evidence", "There is evidence that the ruling could not be made on."
+    PROCEDURAL_DEFECT = "procedural_defect", "The procedure was not kept to."
+
+
+class AppealDecision(Word):
+    """What became of a ruling on appeal."""
+
+    AFFIRMED = "affirmed", "The ruling is affirmed."
+    VARIED = "varied", "The ruling is varied."
+    SET_ASIDE = "set_aside", "The ruling is set aside and the claim decided anew."
+
+
 class ClockState(Word):
     """What became of a clock."""
 

@@ -84,7 +84,8 @@ class WaiveAppealPayload(CasePayload):
     """The case."""
 
 
-async def _decision(work: Work, case: UUID, given: RuleInput) -> Decision:
+async def decision_of(work: Work, case: UUID, given: RuleInput) -> Decision:
+    """Read a decision; without terms where the input has none."""
     if given.terms is not None:
         terms = desk.terms_of(given.terms)
     else:
@@ -140,7 +141,7 @@ class RulingActs:
         """Decide on the frozen record."""
 
         async def do(work: Work, case: UUID) -> UUID:
-            decision = await _decision(work, case, input_)
+            decision = await decision_of(work, case, input_)
             return await rulings.rule(work, case, decision, version=input_.expected_version)
 
         done = await desk.in_case(info, Act.RULE, input_, do)

@@ -43,6 +43,7 @@ _TERMS: Final = frozenset(
     {
         *(_Act.FILE, _Act.MODIFY_CLAIM, _Act.MAKE_OFFER, _Act.MAKE_COUNTER_OFFER),
         *(_Act.PROPOSE_TERMS, _Act.RULE, _Act.CORRECT_RULING),
+        *(_Act.VARY_RULING, _Act.SET_ASIDE_RULING),
     }
 )
 _CLAIMS: Final = frozenset({_Act.FILE, _Act.MODIFY_CLAIM})
@@ -52,6 +53,12 @@ _STATES: Final = {state.value: state for state in _State}
 
 Resolver = TypeVar("Resolver", bound=Callable[..., Any])
 Longest = Callable[[Limits], int]
+_DECISION: Final[Mapping[str, Longest]] = {
+    "reasons": lambda limits: limits.ruling_characters,
+    "findings.issue": lambda _: rulings.ISSUE_MAX,
+    "findings.body": lambda _: rulings.FINDING_MAX,
+    "notReliedOn.why": lambda _: rulings.WHY_MAX,
+}
 _TEXTS: Final[Mapping[_Act, Mapping[str, Longest]]] = {
     _Act.FILE: {"statement": lambda limits: limits.statement_characters},
     _Act.MODIFY_CLAIM: {"statement": lambda limits: limits.statement_characters},
@@ -72,12 +79,11 @@ _TEXTS: Final[Mapping[_Act, Mapping[str, Longest]]] = {
     _Act.PROPOSE_TERMS: {"reasons": lambda _: proposals.REASONS_MAX},
     _Act.REQUEST_CORRECTION: {"body": lambda limits: limits.message_characters},
     _Act.CORRECT_RULING: {"body": lambda limits: limits.message_characters},
-    _Act.RULE: {
-        "reasons": lambda limits: limits.ruling_characters,
-        "findings.issue": lambda _: rulings.ISSUE_MAX,
-        "findings.body": lambda _: rulings.FINDING_MAX,
-        "notReliedOn.why": lambda _: rulings.WHY_MAX,
-    },
+    _Act.RULE: _DECISION,
+    _Act.APPEAL: {"statement": lambda limits: limits.statement_characters},
+    _Act.AFFIRM_RULING: {"reasons": lambda limits: limits.ruling_characters},
+    _Act.VARY_RULING: _DECISION,
+    _Act.SET_ASIDE_RULING: _DECISION,
 }
 
 

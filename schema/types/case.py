@@ -22,6 +22,7 @@ from schema.reader import declaration as read
 from schema.reader.page import Connection
 from schema.scalars import Digest, Money
 from schema.types import available
+from schema.types.appeal import APPEALS, Appeal
 from schema.types.available import AvailableAct
 from schema.types.bounds import ChecklistLine, checklist, order_facts, order_left
 from schema.types.claim import ANSWERS, CLAIMS, Answer, Claim
@@ -253,6 +254,8 @@ class Case(Node):
     rulings: list[Ruling] = read.many(
         RULINGS.c.case_id == CASES.c.id, order=(RULINGS.c.at, RULINGS.c.id), typical=1
     )
+
+    appeal: Appeal | None = read.one(APPEALS.c.case_id == CASES.c.id)
 
     obligations: list[Obligation] = read.many(
         OBLIGATIONS.c.case_id == CASES.c.id, order=(OBLIGATIONS.c.number,), typical=2

@@ -12,6 +12,7 @@ from odr.procedure.acts import Act as _Act
 from schema import sight
 from schema.reader import declaration as read
 from schema.scalars import Digest, Money
+from schema.types.appeal import APPEALS, Appeal
 from schema.types.attestation import Attestation, attestations
 from schema.types.exhibit import EXHIBITS, Exhibit
 from schema.types.information import REQUESTS, InformationRequest
@@ -103,7 +104,9 @@ class RecordEntry(Node):
     neutral_kind: NeutralKind | None = read.column(
         _word("kind", _Act.APPOINT_MEDIATOR, _Act.APPOINT_ARBITRATOR, _Act.REPLACE_NEUTRAL)
     )
-    ruling_kind: RulingKind | None = read.column(_word("kind", _Act.RULE))
+    ruling_kind: RulingKind | None = read.column(
+        _word("kind", _Act.RULE, _Act.VARY_RULING, _Act.SET_ASIDE_RULING)
+    )
     interests: bool | None = read.column(
         sql_cast(_FACTS["interests"].astext, Boolean),
         description="Whether a neutral declared interests.",
@@ -119,4 +122,5 @@ class RecordEntry(Node):
     proposal: Proposal | None = read.one(_named("proposal") == PROPOSALS.c.id)
     information_request: InformationRequest | None = read.one(_named("request") == REQUESTS.c.id)
     ruling: Ruling | None = read.one(_named("ruling") == RULINGS.c.id)
+    appeal: Appeal | None = read.one(_named("appeal") == APPEALS.c.id)
     payout: Payout | None = read.one(_named("payout") == PAYOUTS.c.id)

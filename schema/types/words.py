@@ -12,6 +12,8 @@ from strawberry.types.enum import StrawberryEnumDefinition
 from evidence.tombstone import Ground as ErasureGround
 from odr.findings.kinds import FindingKind, GroundName, Strength
 from odr.models.states import (
+    AppealDecision,
+    AppealGround,
     Channel,
     Direction,
     ErasureState,
@@ -33,6 +35,8 @@ from odr.words import ExhibitKind, Outcome, Party, Peril, Reason, Remedy, Side
 
 LISTS: Final[tuple[type[StrEnum], ...]] = (
     Act,
+    AppealDecision,
+    AppealGround,
     CaseState,
     Channel,
     ClockKind,
@@ -85,6 +89,8 @@ for _kind in LISTS:
 __all__ = [
     "LISTS",
     "Act",
+    "AppealDecision",
+    "AppealGround",
     "CaseState",
     "Channel",
     "ClockKind",

@@ -1,7 +1,7 @@
 """What the audit finds after somebody who owns the database changed a row."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from evidence.deposit import Declared
 from infra import database as db
 from odr import (
+    appeals,
     audit,
     claims,
     clockwork,
@@ -40,7 +41,7 @@ from odr import (
 )
 from odr.audit import Report
 from odr.models.metadata import metadata
-from odr.models.states import RulingKind
+from odr.models.states import AppealGround, RulingKind
 from odr.policy import Viewer
 from odr.rails.manual import ManualRail
 from odr.rails.rail import Standing
@@ -63,6 +64,7 @@ AUDITED = (
     "exhibit_answers",
     "proposals",
     "information_requests",
+    "appeals",
     "correction_requests",
     "corrections",
     "rulings",
@@ -223,8 +225,18 @@ async def ruled(case: Case) -> None:
     await case.act(buyer, corrections.request_correction, case.id, "It is 95.")
     right = worlds.refund(9_500)
     await case.act(arbitrator, corrections.correct_ruling, case.id, "90 reads 95.", corrected=right)
-    for party in (buyer, seller):
-        await case.act(party, rulings.waive_appeal, case.id)
+    await case.act(buyer, rulings.waive_appeal, case.id)
+    await case.act(
+        seller,
+        appeals.appeal,
+        case.id,
+        ground=AppealGround.PROCEDURAL_DEFECT,
+        statement="Nobody asked us.",
+    )
+    second = await case.neutral("arbitrator")
+    await case.act(second, neutrals.disclose, case.id)
+    varied = replace(decision, terms=worlds.refund(8_000), reasons="A part was sold on.")
+    await case.act(second, appeals.vary_ruling, case.id, varied)
 
 
 async def paid(case: Case) -> None:

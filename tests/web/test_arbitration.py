@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from tests.web.stages import Stages
+from tests.web.stages import EXHIBIT, PHOTO, Stages
 
 
 @pytest.fixture
@@ -56,3 +56,53 @@ def test_a_slip_is_corrected_by_the_forms(stages, site):
     for said in ("It says 100, it means 101.", "100 reads 101.", "€101.00"):
         assert said in ruling
     assert "€100.00" not in ruling
+
+
+def test_a_ruling_is_appealed_and_varied_by_the_forms(stages, site):
+    number, people = stages._ruled(), site.people
+    paper = {"file-0-kind": "STATEMENT", "file-0-title": "A film"}
+    given = {"ground": "NEW_EVIDENCE", "statement": "There is a film of the packing."}
+    stages._post(people.seller, number, "appeal", PHOTO, **given, **paper)
+    second = site.neutral(number, "arbitrator")
+    stages._post(second, number, "disclose")
+    exhibits = dict.fromkeys(EXHIBIT.findall(_page(stages, second, number)))
+    decision = {
+        "kind": "GRANTED_IN_PART",
+        "finding-0-issue": "Was it packed well?",
+        "finding-0-body": "The film shows it.",
+        "finding-0-exhibits": list(exhibits),
+        "reasons": "Both bear a part.",
+        "terms-0-remedy": "PARTIAL_REFUND",
+        "terms-0-amount": "55",
+    }
+    stages._post(second, number, "vary_ruling", **decision)
+    page = _page(stages, people.buyer, number)
+    appeal = page.partition('id="appeal"')[2].partition("</section>")[0]
+    assert "There is a film of the packing." in appeal
+    assert "The ruling is varied." in appeal
+    ruling = page.partition('id="ruling-1"')[2].partition("</section>")[0]
+    assert "€55.00" in ruling
+    assert "The ruling that was appealed" in page
+
+
+def test_a_ruling_is_affirmed_or_set_aside_by_the_forms(stages, site):
+    people = site.people
+    given = {"ground": "PROCEDURAL_DEFECT", "statement": "Nobody asked us."}
+    for act, granted in (("affirm_ruling", "€100.00"), ("set_aside_ruling", "€1.00")):
+        number = stages._ruled()
+        stages._post(people.seller, number, "appeal", **given)
+        second = site.neutral(number, "arbitrator")
+        stages._post(second, number, "disclose")
+        exhibits = dict.fromkeys(EXHIBIT.findall(_page(stages, second, number)))
+        anew = {
+            "kind": "GRANTED_IN_PART",
+            "finding-0-issue": "Was it heard?",
+            "finding-0-body": "It was not.",
+            "finding-0-exhibits": list(exhibits),
+            "terms-0-remedy": "PARTIAL_REFUND",
+            "terms-0-amount": "1",
+        }
+        decision = {"reasons": "So it is."} | (anew if act == "set_aside_ruling" else {})
+        stages._post(second, number, act, **decision)
+        money = _page(stages, people.buyer, number).partition('id="money"')[2]
+        assert granted in money.partition("</section>")[0]

@@ -1038,6 +1038,35 @@ CREATE TABLE corrections (
 
 CREATE INDEX corrections_by_case ON corrections (case_id);
 
+CREATE TABLE appeals (
+    id UUID NOT NULL,
+    case_id UUID NOT NULL,
+    ruling_id UUID NOT NULL,
+    side VARCHAR(40) NOT NULL,
+    account_id UUID NOT NULL,
+    ground VARCHAR(40) NOT NULL,
+    statement TEXT NOT NULL CONSTRAINT statement_length CHECK (char_length(statement) <= 20000),
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    decision VARCHAR(40),
+    reasons TEXT CONSTRAINT reasons_length CHECK (char_length(reasons) <= 40000),
+    decided_by UUID,
+    decided_at TIMESTAMP WITH TIME ZONE,
+    decided_ruling_id UUID,
+    PRIMARY KEY (id),
+    CONSTRAINT decided_whole CHECK (num_nonnulls(decision, decided_by, decided_at) IN (0, 3)),
+    CONSTRAINT affirmed CHECK ((decision = 'affirmed') = (reasons IS NOT NULL)),
+    CONSTRAINT decided_anew CHECK ((decision IN ('varied','set_aside')) = (decided_ruling_id IS NOT NULL)),
+    UNIQUE (case_id),
+    FOREIGN KEY(case_id) REFERENCES cases (id),
+    FOREIGN KEY(ruling_id) REFERENCES rulings (id),
+    CONSTRAINT appeal_side CHECK (side IN ('claimant', 'respondent', 'neutral')),
+    FOREIGN KEY(account_id) REFERENCES accounts (id),
+    CONSTRAINT appeal_ground CHECK (ground IN ('new_evidence', 'procedural_defect')),
+    CONSTRAINT appeal_decision CHECK (decision IN ('affirmed', 'varied', 'set_aside')),
+    FOREIGN KEY(decided_by) REFERENCES accounts (id),
+    FOREIGN KEY(decided_ruling_id) REFERENCES rulings (id)
+);
+
 CREATE TABLE appointments (
     id UUID NOT NULL,
     case_id UUID NOT NULL,
@@ -1292,6 +1321,7 @@ CREATE INDEX tombstones_by_erasure ON tombstones (erasure_id);
 GRANT SELECT, INSERT, UPDATE ON accounts TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON acts TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON answers TO concord_app;
+GRANT SELECT, INSERT, UPDATE ON appeals TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON appointments TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON bonds TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON cases TO concord_app;
@@ -2263,7 +2293,7 @@ GRANT SELECT ON
     cases, seats, appointments, claims, answers, acts, clocks, notices, readings,
     offers, messages, caucus_messages, uploads, exhibits, exhibit_answers, proposals,
     examinations, exhibit_findings,
-    information_requests, correction_requests, corrections,
+    appeals, information_requests, correction_requests, corrections,
     rulings, ruling_findings, ruling_citations, ruling_unrelied,
     obligations, payouts, insurance_claims, vault_receipts, vault_streams,
     vault_inspections, vault_derivatives, erasures, legal_holds
