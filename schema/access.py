@@ -87,6 +87,7 @@ ROWS: Final[Mapping[str, str]] = {
 """For each type over a table, who sees its rows, in the order of ``ROLES``."""
 
 FIELDS: Final[Mapping[str, str]] = {
+    "Erasure.askedBy": "the operator",
     "Erasure.reason": "the operator",
     "Order.buyerName": "those in a case on it, buyer, seller, marketplace, operator",
     "Payout.payee": "the operator",

@@ -87,10 +87,10 @@ def _not_allowed(error: errors.NotAllowed) -> str:
 def _unmet(error: errors.Unmet) -> str:
     if error.fact in frozenset(Fact):
         return Fact(error.fact).meaning
-    return _FACTS.get(error.fact, error.fact)
+    return FACTS.get(error.fact, error.fact)
 
 
-_FACTS: Final[Mapping[str, str]] = {
+FACTS: Final[Mapping[str, str]] = {
     "second_person": "Somebody else has to do this.",
     "no_legal_hold": "A legal hold is placed on this case: nothing of it is erased before that is"
     " lifted.",

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from odr.procedure.facts import Fact
-from schema import flags
+from schema import flags, payloads
 from web.wording import Wording
 
 CODES: Final[Mapping[str, str]] = {
@@ -73,7 +73,8 @@ def _said(error: Mapping[str, Any], wording: Wording) -> str:
     facts = {fact["name"]: fact["values"] for fact in error.get("facts") or ()}
     code, rule = str(error["code"]), str(error.get("rule") or "")
     if code == "UNMET":
-        return wording.gettext(Fact(facts["fact"][0].lower()).meaning)
+        fact = facts["fact"][0].lower()
+        return wording.gettext(payloads.FACTS.get(fact) or Fact(fact).meaning)
     if rule in CODES:
         text = wording.gettext(CODES[rule])
         labels = facts.get("labels")
@@ -89,4 +90,10 @@ def _said(error: Mapping[str, Any], wording: Wording) -> str:
 
 def texts() -> set[str]:
     """Every text here, to be translated."""
-    return {*CODES.values(), *_KINDS.values(), _UNCOVERED, "Something is wrong here:"}
+    return {
+        *CODES.values(),
+        *_KINDS.values(),
+        *payloads.FACTS.values(),
+        _UNCOVERED,
+        "Something is wrong here:",
+    }

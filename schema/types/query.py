@@ -18,6 +18,7 @@ from schema.types.account import ACCOUNTS, Account
 from schema.types.case import CASES, STAGE, Case
 from schema.types.cover import BONDS, COVERS, Bond, Cover
 from schema.types.insurance import FILTER, INSURANCE, SETTLED_AT, InsuranceClaim
+from schema.types.keeping import ERASURES, HOLDS, Erasure, LegalHold
 from schema.types.neutral import NEUTRALS, Neutral
 from schema.types.node import Node
 from schema.types.notice import NOTICES, Notice
@@ -30,7 +31,7 @@ from schema.types.token import TOKENS, Token
 from schema.types.turn import TURN, ViewerState
 from schema.types.uploads import UploadLimits, limits
 from schema.types.viewer import ViewerInfo, shown
-from schema.types.words import CaseState, Outcome, Party, PayoutState, Role, Stage
+from schema.types.words import CaseState, ErasureState, Outcome, Party, PayoutState, Role, Stage
 
 
 def _one_of(expression: Any) -> Callable[[Any], Any]:
@@ -168,6 +169,20 @@ class Query:
         order=(PAYOUTS.c.created.desc(), PAYOUTS.c.id.desc()),
         filters={
             "states": read.matches(list[PayoutState] | None, _one_of(PAYOUTS.c.state)),
+        },
+        description="All that the viewer sees, the newest first.",
+    )
+    erasures: Connection[Erasure] = read.connection(
+        order=(ERASURES.c.asked_at.desc(), ERASURES.c.id.desc()),
+        filters={
+            "states": read.matches(list[ErasureState] | None, _one_of(ERASURES.c.state)),
+        },
+        description="All that the viewer sees, the newest first; the operator sees what is asked.",
+    )
+    legal_holds: Connection[LegalHold] = read.connection(
+        order=(HOLDS.c.placed_at.desc(), HOLDS.c.id.desc()),
+        filters={
+            "in_force": read.matches(bool | None, lambda p: HOLDS.c.lifted_at.is_(None) == p),
         },
         description="All that the viewer sees, the newest first.",
     )

@@ -112,6 +112,41 @@ async def test_a_hold_is_placed_and_lifted_and_stops_an_erasure(house):
     await asked(house, exhibit)
 
 
+LISTED = """query { erasures(states: [ASKED], first: 10) { nodes { id reason own askedBy
+    case { number } exhibit { label } } }
+  legalHolds(inForce: true, first: 10) { nodes { id reason case { number } } } }"""
+
+
+async def test_the_operator_lists_what_waits_and_what_is_held_and_others_see_their_own(house):
+    case, exhibit = await given(house)
+    other, _ = await given(house)
+    people = house.people
+    erasure = await asked(house, exhibit)
+    over = await house.done(people.operator, "placeLegalHold", caseId=other, reason="Before.")
+    await house.done(
+        people.operator, "liftLegalHold", holdId=over["hold"]["id"], reason="It is over."
+    )
+    hold = await house.done(people.operator, "placeLegalHold", caseId=case, reason="A suit.")
+    for viewer, own in ((people.operator, True), (people.second_operator, False)):
+        found = await house.ask(viewer, LISTED)
+        (pending,) = found["erasures"]["nodes"]
+        (held,) = found["legalHolds"]["nodes"]
+        assert (pending["id"], pending["reason"], pending["own"]) == (erasure, "A judgment.", own)
+        assert pending["askedBy"]
+        assert pending["exhibit"]["label"] == "A-1"
+        assert (held["id"], held["case"]["number"]) == (
+            hold["hold"]["id"],
+            pending["case"]["number"],
+        )
+    for viewer in (people.buyer, people.seller):
+        found = await house.ask(viewer, LISTED)
+        assert found["erasures"]["nodes"] == []
+        assert [each["reason"] for each in found["legalHolds"]["nodes"]] == ["A suit."]
+    for viewer in (people.marketplace, people.insurer, people.stranger):
+        found = await house.ask(viewer, LISTED)
+        assert found["erasures"]["nodes"] == found["legalHolds"]["nodes"] == []
+
+
 async def test_only_the_operator_erases_and_holds(house):
     case, exhibit = await given(house)
     people = house.people
