@@ -12,6 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from tests.web.clicking import DESK, PHONE, Journey
 from tests.web.stages import PAGES, Stages
+from tests.web.test_keeping import waiting
 
 pytestmark = pytest.mark.browser
 
@@ -92,6 +93,15 @@ def test_every_step_of_a_claim(looking, language):
 def test_the_case_page(looking, stages, language, stage, who):
     number = stages.number(stage)
     _see(looking, stages.viewer(stage, who), language, f"/cases/{number}")
+
+
+def test_what_the_operator_keeps_and_erases(looking, stages, language):
+    site = looking.site
+    page = looking.go(site.people.buyer, f"/cases/{stages.number('heard')}")
+    path = page.locator(".exhibits a").first.get_attribute("href")
+    waiting(site, path.rpartition("/")[2])
+    for viewer in (site.people.operator, site.people.second_operator):
+        _see(looking, viewer, language, "/keeping")
 
 
 def test_an_exhibit(looking, stages, language):
