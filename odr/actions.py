@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from odr import (
     appeals,
+    bids,
     claims,
     corrections,
     exhibits,
@@ -40,6 +41,7 @@ PEOPLE: Final[dict[Act, Callable[..., Any]]] = {
     Act.REJECT_OFFER: offers.reject_offer,
     Act.REJECT_COUNTER_OFFER: offers.reject_counter_offer,
     Act.REVOKE_OFFER: offers.revoke_offer,
+    Act.PLACE_BID: bids.place_bid,
     Act.REQUEST_INTERVENTION: hearings.request_intervention,
     Act.SEND_MESSAGE: messages.send_message,
     Act.SUBMIT_EXHIBIT: exhibits.submit_exhibit,
@@ -74,6 +76,7 @@ CONSEQUENCES: Final[dict[Act, Consequence]] = {
     Act.DECIDE_ON_PAPERS: claims.decide_on_papers,
     Act.LET_DEFAULT_STAND: claims.let_default_stand,
     Act.LAPSE_OFFER: offers.lapse_offer,
+    Act.CLOSE_BID_ROUND: bids.close_bid_round,
     Act.END_NEGOTIATION: hearings.end_negotiation,
     Act.APPOINT_MEDIATOR: neutrals.appoint_mediator,
     Act.APPOINT_ARBITRATOR: neutrals.appoint_arbitrator,
@@ -93,6 +96,7 @@ CONSEQUENCES: Final[dict[Act, Consequence]] = {
 }
 
 WITHIN: Final = {
+    Act.SETTLE_BY_BIDS,
     Act.SETTLE_BY_PROPOSAL,
     Act.FAIL_PROPOSAL,
     Act.MAKE_FINAL,
@@ -111,9 +115,6 @@ NOT_IMPLEMENTED: Final = frozenset(
         Act.REQUEST_STATEMENT,
         Act.GIVE_STATEMENT,
         Act.REMIND,
-        Act.PLACE_BID,
-        Act.CLOSE_BID_ROUND,
-        Act.SETTLE_BY_BIDS,
         Act.COMMIT_DRAW,
         Act.STEP_DOWN,
         Act.OBJECT_TO_NEUTRAL,

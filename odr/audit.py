@@ -1,7 +1,7 @@
 """The audit: replays every case's record, and names what the tables say otherwise.
 
 The record is the vault's: its own audit says whether it is whole. Here the rows are held against
-it: state, outcome and version, every act's row, terms, offers, messages, exhibits, proposals,
+it: state, outcome and version, every act's row, terms, offers, bids, messages, exhibits, proposals,
 rulings, seats and clocks, and the ledger against its own transfers. A row that was changed, added
 or taken away behind the service's back is a finding, named by case, table and column; what people
 wrote is not repeated in it.
@@ -25,8 +25,7 @@ from evidence import audit as vault_audit
 from evidence import body as bodies
 from evidence import entry as entries
 from evidence.errors import Malformed
-from odr import ledger, traces
-from odr.caucus import Unsealable
+from odr import envelope, ledger, traces
 from odr.errors import NotFound
 from odr.models.cases import Case, Record, Seat
 from odr.models.dialogue import Citation
@@ -172,7 +171,9 @@ class _Comparison:
         await self._check_appointments(tables["appointments"])
         await self._add_citations(tables["ruling_findings"])
         for message in tables["caucus_messages"]:
-            message["sealed"] = self._unsealed(message)
+            message["sealed"] = self._office.caucus.bound(message["id"], bytes(message["sealed"]))
+        for bid in tables["bids"]:
+            bid["sealed"] = envelope.bound(self._office.caucus, bid["id"], bid["sealed"])
         self._let_offers_clocks_run(tables["clocks"], tables["offers"])
         for name, (_, key) in KEYS.items():
             self._table(name, key, tables[name], expected.of(name))
@@ -283,14 +284,6 @@ class _Comparison:
             named = {self._case[column]} - {None}
             if streams != named:
                 self.findings.append(f"cases: {column} is not the stream of the acts")
-
-    def _unsealed(self, message: Row) -> bytes:
-        """What the record binds of a sealed message: nothing for one that does not open."""
-        try:
-            said = self._office.caucus.open(message["id"], bytes(message["sealed"]))
-        except Unsealable:
-            return b""
-        return self._office.caucus.digest(message["id"], said)
 
     async def _add_citations(self, findings: Sequence[Row]) -> None:
         cited = await self._rows(Citation)

@@ -99,6 +99,9 @@ WITH offered AS (
 ), unseated AS (
     UPDATE seats SET until = :at
     WHERE case_id = :case AND until IS NULL AND role = ANY(:leaving)
+), destroyed AS (
+    UPDATE bids SET state = 'destroyed', sealed = NULL, ended_at = :at
+    WHERE case_id = :case AND state = 'sealed'
 ), ended AS (
     UPDATE appointments SET ended_at = :at, end_reason = 'stage_over'
     WHERE case_id = :case AND ended_at IS NULL
@@ -485,14 +488,12 @@ async def _append(
 
 
 async def _leave(work: Work, held: Held) -> None:
-    """What a move ends: open offers and proposals when it is decided, the mediator's seat."""
+    """What a move ends: sealed bids, what is open when it is decided, the mediator's seat."""
     source, target = held.row.source, held.row.target
-    leaving: list[Role] = []
-    if source is State.MEDIATING:
-        leaving.append(Role.MEDIATOR)
-    if target is State.DELIBERATING_AGAIN or target is State.APPEALED:
+    leaving = [Role.MEDIATOR] if source is State.MEDIATING else []
+    if target in {State.DELIBERATING_AGAIN, State.APPEALED}:
         leaving.append(Role.ARBITRATOR)
     decided = _decides(held.row)
-    if leaving or decided:
+    if leaving or decided or source is State.NEGOTIATING:
         ends = {"leaving": [role.value for role in leaving], "decided": decided}
         await work.conn.execute(_LEAVE, {"case": held.id, "at": work.at, **ends})

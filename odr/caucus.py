@@ -27,6 +27,10 @@ class Caucus:
 
     key: bytes = field(repr=False)
 
+    def apart(self, purpose: str) -> "Caucus":
+        """The same with a key derived for ``purpose``: what one seals the other never opens."""
+        return Caucus(hmac.digest(self.key, b"apart\n" + purpose.encode(), "sha256"))
+
     def seal(self, message: UUID, body: str) -> bytes:
         """Version ‖ nonce (12 bytes) ‖ ciphertext and tag; ``message`` is associated data."""
         nonce = secrets.token_bytes(_NONCE)
@@ -36,6 +40,13 @@ class Caucus:
     def digest(self, message: UUID, body: str) -> bytes:
         """HMAC-SHA-256 of ``body`` under the caucus key: binds it, and tells nothing of it."""
         return hmac.digest(self.key, message.bytes + body.encode(), "sha256")
+
+    def bound(self, message: UUID, sealed: bytes) -> bytes:
+        """What the record binds of a sealed message: nothing for one that does not open."""
+        try:
+            return self.digest(message, self.open(message, sealed))
+        except Unsealable:
+            return b""
 
     def open(self, message: UUID, sealed: bytes) -> str:
         """The body of ``message``; ``Unsealable`` if a byte, the key or the message differs."""

@@ -17,10 +17,11 @@ from sqlmodel import col
 
 from odr.models.arbitration import Correction, CorrectionRequest, InformationRequest
 from odr.models.cases import Appointment, Case, Claim, RunningClock, Seat
-from odr.models.dialogue import Exhibit, ExhibitAnswer, Offer, Proposal, Ruling
+from odr.models.dialogue import Bid, Exhibit, ExhibitAnswer, Offer, Proposal, Ruling
 from odr.models.findings import ExhibitFinding
 from odr.models.money import Obligation, Payout
 from odr.models.states import (
+    BidState,
     Channel,
     ClockState,
     ObligationState,
@@ -190,6 +191,23 @@ def _proposals() -> Select[Any]:
     ).where(col(Proposal.case_id) == col(Case.id))
 
 
+def _bids() -> Select[Any]:
+    """Rounds of sealed bids, whose bid is in the present one, and whether there is a rest."""
+    is_sealed = col(Bid.state) == BidState.SEALED
+    return select(
+        func.json_build_object(
+            "rounds",
+            func.coalesce(func.max(col(Bid.round)), 0),
+            "sealed",
+            func.array_agg(sql_cast(col(Bid.side), Text)).filter(is_sealed),
+            "resting",
+            func.bool_or(and_(~is_sealed, col(Bid.round_ends) > func.service_now())),
+            "met",
+            func.bool_or(col(Bid.state) == BidState.MET),
+        )
+    ).where(col(Bid.case_id) == col(Case.id))
+
+
 def _owed() -> dict[str, Any]:
     """What is left to be done, and to be paid on the case's own obligations."""
     return {
@@ -217,6 +235,8 @@ def _measured() -> ColumnElement[Any]:
         _neutral().scalar_subquery(),
         "proposals",
         _proposals().scalar_subquery(),
+        "bids",
+        _bids().scalar_subquery(),
         "claims",
         select(func.count())
         .select_from(Claim)
@@ -299,6 +319,7 @@ def holding(
     mark(Fact.PAYMENT_DUE, measures["payouts"])
     mark(Fact.ALL_PERFORMED, not measures["obligations"] and not measures["payouts"])
     held.add(Fact.NOT_STAYED)
+    held |= _bidding(measures["bids"], rulebook, side)
 
     if side in _PARTIES:
         held |= _for_party(measures, rulebook, state, cast("Side", side))
@@ -341,4 +362,13 @@ def _for_party(measures: Measures, rulebook: Rulebook, state: State, side: Side)
     mark(Fact.CORRECTION_NOT_ASKED, not mine["correction_asked"])
     mark(Fact.NOT_RESTED, not mine["seat"]["rested"])
     mark(Fact.APPEAL_NOT_WAIVED, not mine["seat"]["waived"])
+    return held
+
+
+def _bidding(bids: Measures, rulebook: Rulebook, side: Side | None) -> set[Fact]:
+    """A side bids once in a round; the next begins when the day of the last one is over."""
+    held = {Fact.BIDS_MEET} if bids["met"] else set()
+    may_begin = not bids["resting"] and bids["rounds"] < rulebook.caps.blind_rounds_per_case
+    if side in _PARTIES and (side not in bids["sealed"] if bids["sealed"] else may_begin):
+        held.add(Fact.BID_ROUND_OPEN)
     return held

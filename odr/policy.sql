@@ -80,6 +80,10 @@ FROM unnest(ARRAY['acts', 'offers', 'exhibits', 'exhibit_answers']) AS said;
 SELECT pg_temp.wall('messages', $$channel = 'record' AND (SELECT viewer_operator()) OR $$
     || pg_temp.seated('messages', $$CASE channel WHEN 'record' THEN 'talk' ELSE channel END$$));
 
+-- That somebody bid is in the record; what they bid is read by nobody (the column is not granted).
+SELECT pg_temp.wall('bids', $$(SELECT viewer_operator()) OR $$
+    || pg_temp.seated('bids', $$'record'$$));
+
 SELECT pg_temp.wall('proposals', pg_temp.seated('proposals', $$'mediation'$$));
 SELECT pg_temp.wall(
     'caucus_messages', pg_temp.seated('caucus_messages', $$with_side || '_caucus'$$));
@@ -133,6 +137,7 @@ GRANT SELECT ON
 TO concord_reader;
 GRANT SELECT (id, account_id, organisation_id, name, scopes, created, expires, revoked)
     ON tokens TO concord_reader;
+GRANT SELECT (id, case_id, round, side, state, at, round_ends, ended_at) ON bids TO concord_reader;
 
 -- The record's index only grows, like the record itself.
 CREATE FUNCTION public.acts_only_grow() RETURNS trigger

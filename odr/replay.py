@@ -40,6 +40,7 @@ _SAY_TERMS: Final = {
     Act.ACCEPT_CLAIM,
     Act.ACCEPT_OFFER,
     Act.SETTLE_BY_PROPOSAL,
+    Act.SETTLE_BY_BIDS,
     Act.GRANT_BY_DEFAULT,
     Act.LET_DEFAULT_STAND,
     Act.GRANT_WITHOUT_RECOURSE,
@@ -208,6 +209,7 @@ class Replay:
     def _move(self, entry: Entry, before: State, after: State) -> None:
         """What a move ends: seats, appointments, the clocks that do not outlive it."""
         self._case["entered_at"] = entry.at
+        traces.leave(self.rows, before, entry.at)
         if after is State.CLOSED:
             self._case["closed_at"] = entry.at
         leaving: set[NeutralKind] = set()

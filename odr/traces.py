@@ -1,8 +1,8 @@
 """Traces: what an act's entry says that must stand in the tables, for what was said and shown.
 
-Offers, messages, exhibits, proposals and rulings: a function for each act, from its entry to the
-rows that it left. What an act means for the case itself, its clocks and its seats is the replay's
-(``odr.replay``). The module is pure.
+Offers, bids, messages, exhibits, proposals and rulings: a function for each act, from its entry to
+the rows that it left. What an act means for the case itself, its clocks and its seats is the
+replay's (``odr.replay``). The module is pure.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,8 +13,15 @@ from uuid import UUID
 
 from evidence.body import Plaintext, Root
 from odr import terms
-from odr.models.states import AppealDecision, Channel, Keeping, OfferState, ProposalState
-from odr.procedure.acts import Act, Role
+from odr.models.states import (
+    AppealDecision,
+    BidState,
+    Channel,
+    Keeping,
+    OfferState,
+    ProposalState,
+)
+from odr.procedure.acts import Act, Role, State
 from odr.words import Side
 
 KEEPING: Final = frozenset(word.value for word in Keeping)
@@ -106,6 +113,42 @@ _ENDS: Final = {
 def _end_offer(rows: Rows, entry: Entry, _: Side | None) -> None:
     # The entry that ends an offer may stand in another stream than the one that made it.
     rows.put("offers", UUID(entry.said["offer"]), state=_ENDS[entry.act], ended_at=entry.at)
+
+
+def _bid(rows: Rows, entry: Entry, side: Side | None) -> None:
+    rows.put(
+        "bids",
+        UUID(entry.said["bid"]),
+        round=entry.said["round"],
+        side=side,
+        sealed=bytes.fromhex(entry.said["commitment"]),
+        state=BidState.SEALED,
+        at=entry.at,
+        round_ends=datetime.fromisoformat(entry.said["round_ends"]),
+        ended_at=None,
+    )
+
+
+def leave(rows: Rows, state: State, at: datetime) -> None:
+    """What goes when a case leaves a state: the sealed bids of a negotiation."""
+    if state is State.NEGOTIATING:
+        _end_bids(rows, at)
+
+
+def _end_bids(rows: Rows, at: datetime) -> None:
+    for row in rows.of("bids").values():
+        if row["state"] is BidState.SEALED:
+            row.update(state=BidState.DESTROYED, sealed=None, ended_at=at)
+
+
+def _close_round(rows: Rows, entry: Entry, _: Side | None) -> None:
+    _end_bids(rows, entry.at)
+
+
+def _meet(rows: Rows, entry: Entry, _: Side | None) -> None:
+    for row in rows.of("bids").values():
+        if row["round"] == entry.said["round"]:
+            row["state"] = BidState.MET
 
 
 def _message(rows: Rows, entry: Entry, side: Side | None) -> None:
@@ -348,6 +391,9 @@ LEAVES: Final[Mapping[Act, Callable[[Rows, Entry, Side | None], None]]] = {
     Act.MAKE_OFFER: _offer,
     Act.MAKE_COUNTER_OFFER: _offer,
     **dict.fromkeys(_ENDS, _end_offer),
+    Act.PLACE_BID: _bid,
+    Act.CLOSE_BID_ROUND: _close_round,
+    Act.SETTLE_BY_BIDS: _meet,
     Act.SEND_MESSAGE: _message,
     Act.SEND_CAUCUS_MESSAGE: _caucus,
     Act.SUBMIT_EXHIBIT: _exhibit,

@@ -57,7 +57,11 @@ INSPECTED_WITHIN: Final = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An idempotency key: what the actor calls the request, and a hash of its input."""
+    """An idempotency key: what the actor calls the request, and a hash of its input.
+
+    The office keeps the hash under a key of its own (``caucus``): an amount that was sealed, or a
+    short answer, could be found again from a plain hash of it.
+    """
 
     key: str
     act: str
@@ -148,11 +152,12 @@ class Office:
         input or act it is a ``Conflict``. A refusal leaves the key unused.
         """
         again = {"actor": actor.account_id, "key": key.key}
-        first = again | {"act": key.act, "digest": key.digest, "result": result}
+        digest = self.caucus.apart("inputs").digest(actor.account_id, key.digest.hex())
+        first = again | {"act": key.act, "digest": digest, "result": result}
         async with self._begun(_FIRST, first) as (conn, at):
             if at is None:
                 known = (await conn.execute(_BEFORE, again)).one()
-                if (known.act, bytes(known.digest)) != (key.act, key.digest):
+                if (known.act, bytes(known.digest)) != (key.act, digest):
                     raise Conflict("idempotency key")
                 before: UUID = known.result_id
                 return before

@@ -10,6 +10,7 @@ from strawberry.tools import merge_types
 from schema import scalars
 from schema.mutations.account import AccountActs
 from schema.mutations.appeals import AppealActs
+from schema.mutations.bids import BidActs
 from schema.mutations.claims import ClaimActs
 from schema.mutations.corrections import CorrectionActs
 from schema.mutations.exhibits import ExhibitActs
@@ -34,6 +35,7 @@ from schema.types.query import Query
 ACTS: Final = (
     ClaimActs,
     OfferActs,
+    BidActs,
     ExhibitActs,
     MessageActs,
     HearingActs,

@@ -24,10 +24,10 @@ ROWS: Final = 3
 class Field:
     """One thing that a form asks for.
 
-    ``kind``: area, terms, files, file, offer (open, of the other side), own_offer, proposal,
-    request (for information, open to one's own side), exhibit (of the other side), finding (named
-    by the exhibit's page), walled (own, in mediation), side, asked (a side, of neutrals), ruling
-    (kind), ground (of an appeal), findings, unrelied.
+    ``kind``: area, terms, amount, currency (the order's; not asked), files, file, offer (open, of
+    the other side), own_offer, proposal, request (for information, open to one's own side), exhibit
+    (of the other side), finding (named by the exhibit's page), walled (own, in mediation), side,
+    asked (a side, of neutrals), ruling (kind), ground (of an appeal), findings, unrelied.
     """
 
     name: str
@@ -54,6 +54,20 @@ _REASON: Final = Field(name="reason", kind="area", label="Why?", required=False,
 _TERMS: Final = Field(name="terms", kind="terms", label="Terms")
 _OFFER: Final = Field(name="offerId", kind="offer", label="Which offer?")
 _PROPOSAL: Final = Field(name="proposalId", kind="proposal", label="Which proposal?")
+_BID: Final = (
+    Field(
+        name="amountMinor",
+        kind="amount",
+        label="What goes back to the buyer",
+        help=(
+            "The buyer names the least that they accept, the seller the most that they offer. If"
+            " the bids meet, the middle settles the case. If not, both are destroyed and nobody"
+            " learns them. A bid cannot be changed or taken back; keep a note of it, since it is"
+            " not shown to you again either."
+        ),
+    ),
+    Field(name="currency", kind="currency", label=""),
+)
 _STATEMENT: Final = Field(
     name="statement",
     kind="area",
@@ -106,6 +120,7 @@ FORMS: Final[Mapping[Act, Form]] = {
         fields=(Field(name="offerId", kind="own_offer", label="Which offer?"),),
         button="Take it back",
     ),
+    Act.PLACE_BID: Form(fields=_BID, button="Seal and place the bid"),
     Act.REQUEST_INTERVENTION: Form(fields=(_REASON,), button="Ask for a mediator"),
     Act.SEND_MESSAGE: Form(
         fields=(
@@ -250,12 +265,15 @@ def _value(field: Field, given: FormData, currency: str) -> Any:
             return None
         case "terms":
             return terms(given, currency, required=field.required)
+        case "amount":
+            typed = str(given.get(field.name, "")).strip()
+            return money.parse(typed, currency, path=(field.name,)).amount_minor
         case "findings":
             return _findings(given)
         case "unrelied":
             return _unrelied(given)
         case _:
-            text = str(given.get(field.name, "")).strip()
+            text = currency if field.kind == "currency" else str(given.get(field.name, "")).strip()
             return text if text or field.required else None
 
 

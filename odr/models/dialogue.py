@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint, tex
 from sqlmodel import Column, Field, SQLModel
 
 from odr.models import columns
-from odr.models.states import Channel, OfferState, ProposalState, RulingKind
+from odr.models.states import BidState, Channel, OfferState, ProposalState, RulingKind
 from odr.words import ExhibitKind, Side
 
 
@@ -35,6 +35,33 @@ class Offer(SQLModel, table=True):
     state: OfferState = Field(sa_column=columns.word(OfferState, "offer_state"))
     at: datetime = Field(sa_column=columns.instant())
     valid_until: datetime = Field(sa_column=columns.instant())
+    ended_at: datetime | None = Field(default=None, sa_column=columns.instant(null=True))
+
+
+class Bid(SQLModel, table=True):
+    """That a side placed a sealed bid in a round; ``round_ends`` is when another may begin.
+
+    ``sealed`` is the bid, encrypted and of one length whatever it says; it is gone once the round
+    is over. No table holds it in clear.
+    """
+
+    __tablename__ = "bids"
+    __table_args__ = (
+        UniqueConstraint("case_id", "round", "side"),
+        CheckConstraint("(state = 'sealed') = (sealed IS NOT NULL)", name="destroyed"),
+        CheckConstraint("(state = 'sealed') = (ended_at IS NULL)", name="ended"),
+        CheckConstraint("octet_length(sealed) = 285", name="one_length"),
+        CheckConstraint("side IN ('claimant','respondent')", name="party"),
+    )
+
+    id: UUID = Field(sa_column=columns.key())
+    case_id: UUID = Field(foreign_key="cases.id")
+    round: int
+    side: Side = Field(sa_column=columns.word(Side, "bid_side"))
+    sealed: bytes | None = Field(default=None)
+    state: BidState = Field(sa_column=columns.word(BidState, "bid_state"))
+    at: datetime = Field(sa_column=columns.instant())
+    round_ends: datetime = Field(sa_column=columns.instant())
     ended_at: datetime | None = Field(default=None, sa_column=columns.instant(null=True))
 
 

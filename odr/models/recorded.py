@@ -7,6 +7,7 @@ from sqlmodel import SQLModel
 from odr.models.arbitration import Appeal, Correction, CorrectionRequest, InformationRequest
 from odr.models.cases import Answer, Appointment, Claim, Record, RunningClock
 from odr.models.dialogue import (
+    Bid,
     CaucusMessage,
     Exhibit,
     ExhibitAnswer,
@@ -24,6 +25,7 @@ KEYS: Final[dict[str, tuple[type[SQLModel], tuple[str, ...]]]] = {
     "claims": (Claim, ("version",)),
     "answers": (Answer, ()),
     "offers": (Offer, ("id",)),
+    "bids": (Bid, ("id",)),
     "messages": (Message, ("id",)),
     "caucus_messages": (CaucusMessage, ("id",)),
     "exhibits": (Exhibit, ("id",)),

@@ -47,6 +47,14 @@ class OfferState(Word):
     SUPERSEDED = "superseded", "The case went on another way."
 
 
+class BidState(Word):
+    """What became of a sealed bid."""
+
+    SEALED = "sealed", "Waits for the other side's bid, or for the end of the round."
+    MET = "met", "Met the other side's bid; the case is settled."
+    DESTROYED = "destroyed", "Was destroyed unseen."
+
+
 class ProposalState(Word):
     """What became of a mediator's proposal."""
 

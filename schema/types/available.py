@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar, cast
 
 import strawberry
 
-from odr import actions, facts, offers, policy, proposals, rulings
+from odr import actions, bids, facts, offers, policy, proposals, rulings
 from odr.procedure import clocks as timers
 from odr.procedure import table
 from odr.procedure.acts import Act as _Act
@@ -32,6 +32,7 @@ _CLOCKS: Final[Mapping[_Act, tuple[_Clock, ...]]] = {
     _Act.REJECT_OFFER: (_Clock.OFFER,),
     _Act.REJECT_COUNTER_OFFER: (_Clock.OFFER,),
     _Act.REVOKE_OFFER: (_Clock.OFFER,),
+    _Act.PLACE_BID: (_Clock.BID_ROUND,),
     _Act.DISCLOSE: (_Clock.DISCLOSURE,),
     _Act.ANSWER_REQUEST: (_Clock.INFORMATION,),
     _Act.SUBMIT_EXHIBIT: (_Clock.EVIDENCE,),
@@ -153,13 +154,15 @@ class ActBounds:
     standing: strawberry.Private[Standing]
     of_act: strawberry.Private[_Act]
 
-    @_field("What terms may hold; empty where the act takes none.")
+    @_field("What terms, or a bid, may hold; empty where the act takes none.")
     def remedies(self) -> list[RemedyBounds]:
         """List the remedies with their highest amounts."""
-        if self.of_act not in _TERMS:
+        bid = self.of_act is _Act.PLACE_BID
+        if self.of_act not in _TERMS and not bid:
             return []
         claim = self.of_act in _CLAIMS
-        return self.standing.goods.bounds(self.standing.book, self.standing.reason, claim=claim)
+        bounds = self.standing.goods.bounds(self.standing.book, self.standing.reason, claim=claim)
+        return [bound for bound in bounds if bound.remedy is bids.REMEDY] if bid else bounds
 
     @_field("The longest texts.")
     def texts(self) -> list[TextBound]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import exists, insert, inspect, select, text
+from sqlalchemy import exists, insert, inspect, literal, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
@@ -18,6 +18,7 @@ from evidence.deposit import Declared
 from evidence.tombstone import Ground
 from infra import database as db
 from odr import (
+    bids,
     claims,
     erasures,
     examinations,
@@ -36,6 +37,7 @@ from odr import (
 )
 from odr.models.cases import Notice, Record, Seat
 from odr.models.dialogue import (
+    Bid,
     CaucusMessage,
     Exhibit,
     ExhibitAnswer,
@@ -49,6 +51,7 @@ from odr.models.keeping import Erasure, LegalHold
 from odr.models.money import InsuranceClaim
 from odr.models.people import Token
 from odr.models.states import Channel, InsuranceState
+from odr.money import Money
 from odr.policy import Viewer
 from odr.procedure.acts import Role
 from odr.words import ExhibitKind, Peril, Side
@@ -82,6 +85,7 @@ class Town:
         await self.submit(people.seller, case)
         await self.act(people.seller, case, messages.send_message, case, "We packed it well.")
         await self.act(people.buyer, case, messages.send_message, case, "It came broken.")
+        await self.act(people.buyer, case, bids.place_bid, case, Money(9_000, "EUR"))
         photo = await self.exhibit(case, Side.CLAIMANT)
         await self.act(people.seller, case, exhibits.answer_exhibit, photo, "Not from us.")
         return case
@@ -286,6 +290,7 @@ def filters():
         made[kind] = policy.sees_exhibit(kind.__table__.c.exhibit_id)
     made[Proposal] = policy.sees_proposal(Proposal.__table__.c.case_id)
     made[CaucusMessage] = policy.sees_caucus_message(caucus.case_id, caucus.with_side)
+    made[Bid] = policy.sees_in_channel(Bid.__table__.c.case_id, literal(Channel.RECORD.value))
     made[InsuranceClaim] = policy.sees_insurance_claim()
     made[Notice] = policy.sees_notice()
     made[Upload] = policy.sees_upload()

@@ -262,6 +262,7 @@ MINE = {
     "makeOffer": {"caseId": "ca", "terms": refund(5_000)},
     "acceptOffer": {"offerId": "of"},
     "revokeOffer": {"offerId": "of"},
+    "placeBid": {"caseId": "ca", "amountMinor": 5_000, "currency": "EUR"},
     "answerExhibit": {"exhibitId": "ex", "body": "x"},
     "releaseExhibit": {"exhibitId": "ex"},
     "sendMessage": {"caseId": "ca", "body": "x"},

@@ -161,6 +161,7 @@ WRONG = {
     "WITHDRAW": _stale(),
     "MAKE_OFFER": _stale(terms=refund(1)),
     "MAKE_COUNTER_OFFER": _stale(terms=refund(1)),
+    "PLACE_BID": _stale(amountMinor=1, currency="EUR"),
     "SEND_MESSAGE": _stale(body="x"),
     "SEND_CAUCUS_MESSAGE": _stale(body="x"),
     "ACKNOWLEDGE": _stale(),

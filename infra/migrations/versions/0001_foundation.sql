@@ -804,6 +804,27 @@ CREATE INDEX offers_by_case ON offers (case_id);
 
 CREATE UNIQUE INDEX one_counter_offer_to_a_claim ON offers (case_id) WHERE counter;
 
+CREATE TABLE bids (
+    id UUID NOT NULL,
+    case_id UUID NOT NULL,
+    round INTEGER NOT NULL,
+    side VARCHAR(40) NOT NULL,
+    sealed BYTEA,
+    state VARCHAR(40) NOT NULL,
+    at TIMESTAMP WITH TIME ZONE NOT NULL,
+    round_ends TIMESTAMP WITH TIME ZONE NOT NULL,
+    ended_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (id),
+    UNIQUE (case_id, round, side),
+    CONSTRAINT destroyed CHECK ((state = 'sealed') = (sealed IS NOT NULL)),
+    CONSTRAINT ended CHECK ((state = 'sealed') = (ended_at IS NULL)),
+    CONSTRAINT one_length CHECK (octet_length(sealed) = 285),
+    CONSTRAINT party CHECK (side IN ('claimant','respondent')),
+    FOREIGN KEY(case_id) REFERENCES cases (id),
+    CONSTRAINT bid_side CHECK (side IN ('claimant', 'respondent', 'neutral')),
+    CONSTRAINT bid_state CHECK (state IN ('sealed', 'met', 'destroyed'))
+);
+
 CREATE TABLE messages (
     id UUID NOT NULL,
     case_id UUID NOT NULL,
@@ -1323,6 +1344,7 @@ GRANT SELECT, INSERT, UPDATE ON acts TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON answers TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON appeals TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON appointments TO concord_app;
+GRANT SELECT, INSERT, UPDATE ON bids TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON bonds TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON cases TO concord_app;
 GRANT SELECT, INSERT, UPDATE ON caucus_messages TO concord_app;
@@ -2247,6 +2269,10 @@ FROM unnest(ARRAY['acts', 'offers', 'exhibits', 'exhibit_answers']) AS said;
 SELECT pg_temp.wall('messages', $$channel = 'record' AND (SELECT viewer_operator()) OR $$
     || pg_temp.seated('messages', $$CASE channel WHEN 'record' THEN 'talk' ELSE channel END$$));
 
+-- That somebody bid is in the record; what they bid is read by nobody (the column is not granted).
+SELECT pg_temp.wall('bids', $$(SELECT viewer_operator()) OR $$
+    || pg_temp.seated('bids', $$'record'$$));
+
 SELECT pg_temp.wall('proposals', pg_temp.seated('proposals', $$'mediation'$$));
 SELECT pg_temp.wall(
     'caucus_messages', pg_temp.seated('caucus_messages', $$with_side || '_caucus'$$));
@@ -2300,6 +2326,7 @@ GRANT SELECT ON
 TO concord_reader;
 GRANT SELECT (id, account_id, organisation_id, name, scopes, created, expires, revoked)
     ON tokens TO concord_reader;
+GRANT SELECT (id, case_id, round, side, state, at, round_ends, ended_at) ON bids TO concord_reader;
 
 -- The record's index only grows, like the record itself.
 CREATE FUNCTION public.acts_only_grow() RETURNS trigger
