@@ -224,9 +224,31 @@ EXHIBITS: Final = shapes.listed(
                 ),
                 "x.at, x.id",
             ),
+            erasures=shapes.listed(
+                "SELECT d.asked_at, d.id, {} AS v FROM erasures d"
+                " WHERE d.exhibit_id = e.id AND d.state IN ('granted', 'done')".format(
+                    shapes.made(
+                        state="upper(d.state)",
+                        ground="upper(d.ground)",
+                        at=shapes.at("d.decided_at"),
+                    )
+                ),
+                "x.asked_at, x.id",
+            ),
         )
     ),
     "x.side, x.number, x.id",
+)
+HOLDS: Final = shapes.listed(
+    "SELECT h.placed_at, h.id, {} AS v FROM legal_holds h WHERE h.case_id = c.id".format(
+        shapes.made(
+            reason="h.reason",
+            placedAt=shapes.at("h.placed_at"),
+            until=shapes.at("h.until"),
+            liftedAt=shapes.at("h.lifted_at"),
+        )
+    ),
+    "x.placed_at, x.id",
 )
 CITED: Final = shapes.made(label=LABEL, path=PATH)
 RULINGS: Final = shapes.listed(

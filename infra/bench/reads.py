@@ -89,6 +89,7 @@ _SHOWN: Final = (
         proposals=parts.PROPOSALS,
         messages=shapes.made(nodes=parts.MESSAGES),
         exhibits=parts.EXHIBITS,
+        legalHolds=parts.HOLDS,
         appeal=parts.APPEAL,
         informationRequests=parts.INFORMATION,
         rulings=parts.RULINGS,
