@@ -111,7 +111,7 @@ class Appeal(SQLModel, table=True):
         default=None, sa_column=columns.word(AppealDecision, "appeal_decision", null=True)
     )
     reasons: str | None = Field(
-        default=None, sa_column=columns.text(null=True, longest=40000, name="reasons")
+        default=None, sa_column=columns.text(null=True, longest=50000, name="reasons")
     )
     decided_by: UUID | None = Field(default=None, foreign_key="accounts.id")
     decided_at: datetime | None = Field(default=None, sa_column=columns.instant(null=True))

@@ -265,7 +265,7 @@ class Ruling(SQLModel, table=True):
     case_id: UUID = Field(foreign_key="cases.id")
     account_id: UUID = Field(foreign_key="accounts.id")
     kind: RulingKind = Field(sa_column=columns.word(RulingKind, "ruling_kind"))
-    reasons: str = Field(sa_column=columns.text(longest=40000, name="reasons"))
+    reasons: str = Field(sa_column=columns.text(longest=50000, name="reasons"))
     terms: dict[str, Any] = Field(sa_column=columns.value())
     amount_minor: int = Field(sa_column=columns.minor())
     record_root: bytes = Field(sa_column=columns.digest())

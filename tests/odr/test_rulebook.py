@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from odr import rulebook
 from odr.calendar import Length
 from odr.errors import Early, Late
+from odr.models import arbitration, dialogue
 from odr.rulebook import Need, Purchase, Rulebook, Rulebooks, Unreadable, Window
 from odr.words import BUYER_REASONS, SELLER_REASONS, ExhibitKind, Party, Reason, Remedy, Side
 
@@ -451,3 +452,10 @@ def test_a_default_needs_one_of_every_group_of_the_minimum():
 
 def test_nobody_has_to_prove_that_nothing_came():
     assert BOOK.has_minimum(Reason.NOT_RECEIVED, set())
+
+
+@pytest.mark.parametrize("book", list(rulebook.load_all()), ids=lambda book: book.version)
+@pytest.mark.parametrize("kept", [dialogue.Ruling, arbitration.Appeal])
+def test_the_reasons_that_a_rulebook_allows_fit_into_the_table(book, kept):
+    (bound,) = [str(rule.sqltext) for rule in kept.__table__.c.reasons.constraints]
+    assert int(bound.rpartition("<= ")[2]) >= book.limits.ruling_characters
