@@ -229,6 +229,7 @@ async def under(given: dict[str, Any], key_id: str) -> int:
         return (await rewrapping.left(conn)).get(key_id, 0)
 
 
+@pytest.mark.long
 async def test_keys_move_from_the_file_to_a_key_management_service_and_to_its_next_key(
     given, managed, service
 ):
