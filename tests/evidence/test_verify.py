@@ -57,9 +57,10 @@ def test_any_byte_changed_anywhere_in_the_zip_is_found(case: Case, one_in: int):
     chance = random.Random()  # noqa: S311 -- no secret
     for at in range(chance.randrange(one_in), len(whole), one_in):
         changed = bytearray(whole)
-        changed[at] ^= 1 << chance.randrange(8)
+        bit = chance.randrange(8)
+        changed[at] ^= 1 << bit
         path.write_bytes(changed)
-        assert check(case, path).code != reports.SOUND, at
+        assert check(case, path).code != reports.SOUND, (at, bit)
 
 
 @pytest.mark.parametrize("cut", [1, 22, 100, 5000])

@@ -221,7 +221,6 @@ def test_64_mib_come_in_constant_memory(server):
     done = server.ask("PATCH", path, film, upload_offset="0", **OFFSET)
     assert done.headers["x-upload-id"]
     peak = server.memory_mib("VmHWM") - before
-    print(f"64 MiB cost {peak:.1f} MiB above {before:.0f} MiB")  # noqa: T201 - the figure
     assert peak < PEAK_MIB_MAX
 
 
